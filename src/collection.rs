@@ -1,0 +1,167 @@
+//! One collection: insert, delete, search, indexes, and the snapshots that searches run on.
+
+use crate::error::Result;
+use crate::schema::Schema;
+use arrow_array::{ArrayRef, RecordBatch};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A handle to a collection; clones share it. Calls after its drop, or after the database's close, fail with
+/// [`Code::Closed`](crate::Code::Closed).
+#[derive(Clone)]
+pub struct Collection {}
+
+/// What an insert made.
+pub struct Inserted {
+    pub count: u64,
+    /// The primary keys, given or generated: Int64Array or StringArray.
+    pub ids: ArrayRef,
+}
+
+/// How to create an index.
+pub struct IndexRequest<'a> {
+    pub field: &'a str,
+    /// `{"index_type","metric_type","params":{}}`.
+    pub description: &'a str,
+    /// `None`: the field's index keeps its name, or a new one gets the field's name.
+    pub name: Option<&'a str>,
+    pub on_conflict: OnConflict,
+    /// Whether to return only after the index is built.
+    pub wait: bool,
+}
+
+/// What `create_index` does when the field has another index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnConflict {
+    /// Milvus 1.x: the new index takes the place of the old.
+    #[default]
+    Replace,
+    /// Milvus 2.2 on: an error.
+    Error,
+}
+
+/// Rows of an index's collection, as `utility.index_building_progress` counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IndexProgress {
+    pub total_rows: u64,
+    pub indexed_rows: u64,
+    pub pending_index_rows: u64,
+}
+
+/// The state of an index, with Milvus' numbers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum IndexState {
+    None,
+    Unissued,
+    InProgress,
+    Finished,
+    Failed(String),
+}
+
+/// Queries as the caller has them, row by row.
+#[derive(Clone, Copy)]
+pub enum Queries<'a> {
+    Float(&'a [f32]),
+    Binary(&'a [u8]),
+}
+
+/// The options of a search.
+pub struct SearchOptions<'a> {
+    pub topk: usize,
+    /// JSON, like `{"nprobe":10}`; empty for none.
+    pub params: &'a str,
+    /// When given, it must be the index's.
+    pub metric_type: Option<&'a str>,
+    /// -1 for off, or 0 to 6 digits.
+    pub round_decimal: i32,
+    /// Scalar or vector fields to return; `*` for all.
+    pub output_fields: Vec<&'a str>,
+    pub timeout: Option<Duration>,
+}
+
+/// The hits of a search: those of query `i` are at `offsets[i]..offsets[i + 1]`, best first.
+pub struct SearchResult {
+    pub offsets: Vec<u64>,
+    /// Int64Array or StringArray.
+    pub ids: ArrayRef,
+    /// In the metric's own sign: squared L2 ascending, IP and COSINE descending.
+    pub scores: Vec<f32>,
+    /// The output fields, a row a hit.
+    pub columns: RecordBatch,
+}
+
+/// Called as a long operation advances, with rows done and in total; `false` cancels it.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) -> bool + Sync);
+
+impl Collection {
+    pub fn name(&self) -> Result<String> {
+        todo!()
+    }
+    pub fn schema(&self) -> &Arc<Schema> {
+        todo!()
+    }
+    /// Schema, indexes, counts and load state, as JSON.
+    pub fn describe(&self) -> Result<Value> {
+        todo!()
+    }
+    /// Columns by name: every field of the schema but an auto_id primary key. Fixed-size lists of Float32 for float
+    /// vectors, FixedSizeBinary for binary vectors, Utf8 for varchar and JSON. Durable when it returns (durability
+    /// `sync`), visible to every search that starts afterwards; an error leaves nothing behind.
+    pub fn insert(&self, columns: RecordBatch) -> Result<Inserted> {
+        let _ = columns;
+        todo!()
+    }
+    /// Deletes by primary keys (Int64Array or StringArray); says how many rows there were.
+    pub fn delete(&self, ids: &ArrayRef) -> Result<u64> {
+        let _ = ids;
+        todo!()
+    }
+    pub fn flush(&self) -> Result<()> {
+        todo!()
+    }
+    /// Live rows.
+    pub fn count(&self) -> Result<u64> {
+        todo!()
+    }
+    /// Rows, segments, bytes, indexes, as JSON.
+    pub fn statistics(&self) -> Result<Value> {
+        todo!()
+    }
+    pub fn load(&self) -> Result<()> {
+        todo!()
+    }
+    pub fn release(&self) -> Result<()> {
+        todo!()
+    }
+    pub fn create_index(&self, request: &IndexRequest, progress: Option<Progress>) -> Result<()> {
+        let _ = (request, progress);
+        todo!()
+    }
+    /// `{"index_name","field_name","index_type","metric_type","params",...}` with progress and state.
+    pub fn describe_index(&self, name: &str) -> Result<Value> {
+        let _ = name;
+        todo!()
+    }
+    pub fn list_indexes(&self) -> Result<Vec<String>> {
+        todo!()
+    }
+    /// Dropping an unknown name succeeds, as in Milvus.
+    pub fn drop_index(&self, name: &str) -> Result<()> {
+        let _ = name;
+        todo!()
+    }
+    pub fn index_progress(&self, name: &str) -> Result<IndexProgress> {
+        let _ = name;
+        todo!()
+    }
+    pub fn index_state(&self, name: &str) -> Result<IndexState> {
+        let _ = name;
+        todo!()
+    }
+    /// `nq` queries against `field`. Runs on a snapshot, never behind a writer's lock.
+    pub fn search(&self, field: &str, queries: Queries, nq: usize, options: &SearchOptions) -> Result<SearchResult> {
+        let _ = (field, queries, nq, options);
+        todo!()
+    }
+}

@@ -1,0 +1,1 @@
+//! The C interface. `include/elanus.h` is generated from these files.

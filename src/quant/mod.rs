@@ -1,0 +1,3 @@
+//! Codecs: vectors to codes and back.
+
+pub mod sq7;

@@ -1,0 +1,1 @@
+//! Rows of one segment: growing, sealed, deletes; what a snapshot holds.
