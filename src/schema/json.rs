@@ -29,11 +29,14 @@ impl Schema {
                 _ => return Err(unknown(key, "schema", SCHEMA_KEYS)),
             }
         }
-        let fields = fields.ok_or_else(|| Error::new(Code::MissingParameter, "the schema has no \"fields\""))?;
-        let list = fields.as_array().ok_or_else(|| Error::invalid("\"fields\" of the schema is not a list"))?;
+        let fields =
+            fields.ok_or_else(|| Error::new(Code::MissingParameter, "the schema has no \"fields\""))?;
+        let list =
+            fields.as_array().ok_or_else(|| Error::invalid("\"fields\" of the schema is not a list"))?;
         let mut parsed = Vec::new();
         for (at, value) in list.iter().enumerate() {
-            let (field, field_auto_id) = field(value).map_err(|e| e.within(format!("field {at} of the schema")))?;
+            let (field, field_auto_id) =
+                field(value).map_err(|e| e.within(format!("field {at} of the schema")))?;
             if field_auto_id && !field.is_primary {
                 let name = &field.name;
                 return Err(Error::invalid(format!(
@@ -48,7 +51,8 @@ impl Schema {
 
     /// What [`Schema::from_json`] reads back to the same schema.
     pub fn to_json(&self) -> Value {
-        let fields: Vec<Value> = self.fields.iter().map(|f| field_json(f, f.is_primary && self.auto_id)).collect();
+        let fields: Vec<Value> =
+            self.fields.iter().map(|f| field_json(f, f.is_primary && self.auto_id)).collect();
         json!({ "description": self.description, "auto_id": self.auto_id, "fields": fields })
     }
 }
@@ -100,8 +104,8 @@ fn field(value: &Value) -> Result<(Field, bool)> {
         }
     }
     let name = name.ok_or_else(|| Error::new(Code::MissingParameter, "it has no \"name\""))?;
-    let data_type =
-        data_type.ok_or_else(|| Error::new(Code::MissingParameter, format!("{name} has no \"data_type\"")))?;
+    let data_type = data_type
+        .ok_or_else(|| Error::new(Code::MissingParameter, format!("{name} has no \"data_type\"")))?;
     let dim = dimension(data_type, dim, &name)?;
     let max_length = match (data_type, max_length) {
         (DataType::VarChar, None) => {
@@ -132,9 +136,10 @@ fn dimension(data_type: DataType, dim: Option<i64>, name: &str) -> Result<usize>
             Code::MissingParameter,
             format!("dimension is not defined in field type params of field {name}, check type param `dim`"),
         )),
-        Some(dim) if !(1..=super::MAX_DIM).contains(&dim) => {
-            Err(Error::invalid(format!("invalid dimension: {dim}. should be in range 1 ~ {}", super::MAX_DIM)))
-        }
+        Some(dim) if !(1..=super::MAX_DIM).contains(&dim) => Err(Error::invalid(format!(
+            "invalid dimension: {dim}. should be in range 1 ~ {}",
+            super::MAX_DIM
+        ))),
         Some(dim) => Ok(dim as usize),
     }
 }
@@ -142,7 +147,10 @@ fn dimension(data_type: DataType, dim: Option<i64>, name: &str) -> Result<usize>
 fn type_of(value: &Value) -> Result<DataType> {
     let unknown = || {
         let names: Vec<&str> = DataType::ALL.iter().map(|t| t.name()).collect();
-        Error::invalid(format!("data type {value} is not supported, it should be one of {}", names.join(", ")))
+        Error::invalid(format!(
+            "data type {value} is not supported, it should be one of {}",
+            names.join(", ")
+        ))
     };
     let is_string = match value {
         Value::String(name) => name.eq_ignore_ascii_case("string"),
@@ -166,7 +174,8 @@ fn object<'a>(value: &'a Value, what: &str) -> Result<&'a Map<String, Value>> {
 }
 
 fn text_of(value: &Value, key: &str) -> Result<String> {
-    let text = value.as_str().ok_or_else(|| Error::invalid(format!("\"{key}\" should be text, got {value}")))?;
+    let text =
+        value.as_str().ok_or_else(|| Error::invalid(format!("\"{key}\" should be text, got {value}")))?;
     Ok(text.to_owned())
 }
 

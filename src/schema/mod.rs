@@ -169,10 +169,13 @@ impl Schema {
             0 => return Err(Error::invalid("schema does not contain vector field")),
             _ => {
                 let names = vectors.join(", ");
-                return Err(Error::invalid(format!("multiple vector fields is not supported, fields name: {names}")));
+                return Err(Error::invalid(format!(
+                    "multiple vector fields is not supported, fields name: {names}"
+                )));
             }
         }
-        let columns: Vec<ArrowField> = fields.iter().map(|f| ArrowField::new(&f.name, f.arrow_type(), false)).collect();
+        let columns: Vec<ArrowField> =
+            fields.iter().map(|f| ArrowField::new(&f.name, f.arrow_type(), false)).collect();
         Ok(Schema { description, fields, auto_id, primary, arrow: Arc::new(ArrowSchema::new(columns)) })
     }
 
@@ -241,9 +244,10 @@ fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {
     match field.data_type {
         DataType::Int64 => Ok(primary),
         DataType::VarChar if !auto_id => Ok(primary),
-        DataType::VarChar => {
-            Err(Error::invalid(format!("auto_id needs an Int64 primary key, field {} is VarChar", field.name)))
-        }
+        DataType::VarChar => Err(Error::invalid(format!(
+            "auto_id needs an Int64 primary key, field {} is VarChar",
+            field.name
+        ))),
         other => Err(Error::invalid(format!(
             "the data type of primary key should be Int64 or VarChar, field {} is {}",
             field.name,
