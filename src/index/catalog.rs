@@ -311,10 +311,13 @@ fn integer(param: &Param, value: &Value, topk: usize) -> Result<i64> {
     let low = if param.at_least_topk { param.min.max(topk as i64) } else { param.min };
     match i64::try_from(number) {
         Ok(number) if (low..=param.max).contains(&number) => Ok(number),
-        _ => Err(Error::invalid(format!(
-            "Invalid {name} value: {number}. Valid range is [{low}, {}]",
-            param.max
-        ))),
+        _ => {
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Err(Error::invalid(format!(
+                "Invalid {name} value: {shown}. Valid range is [{low}, {}]",
+                param.max
+            )))
+        }
     }
 }
 
