@@ -45,11 +45,11 @@ impl Shadow {
         let mut longest = 0f32;
         for first in (0..rows).step_by(STEP_ROWS) {
             let step = first..(first + STEP_ROWS).min(rows);
-            let chunks = codes[step.start * stride..step.end * stride].par_chunks_mut(CHUNK_ROWS * stride);
-            let chunks = chunks.zip(norms[step.clone()].par_chunks_mut(CHUNK_ROWS));
-            let chunks = chunks.zip(errors[step.clone()].par_chunks_mut(CHUNK_ROWS)).enumerate();
-            let encode =
-                |(chunk, ((codes, norms), errors)): (usize, ((&mut [u8], &mut [f32]), &mut [f32]))| {
+            let codes = codes[step.start * stride..step.end * stride].par_chunks_mut(CHUNK_ROWS * stride);
+            let norms = norms[step.clone()].par_chunks_mut(CHUNK_ROWS);
+            let errors = errors[step.clone()].par_chunks_mut(CHUNK_ROWS);
+            let chunks =
+                (codes, norms, errors).into_par_iter().enumerate().map(|(chunk, (codes, norms, errors))| {
                     let mut longest = 0f32;
                     for (i, code) in codes.chunks_exact_mut(stride).enumerate() {
                         let place = first + chunk * CHUNK_ROWS + i;
@@ -59,9 +59,9 @@ impl Shadow {
                         longest = longest.max(quantizer.length(code));
                     }
                     longest
-                };
+                });
             // The largest of some numbers is the same in any order.
-            longest = longest.max(pool.install(|| chunks.map(encode).reduce(|| 0.0, f32::max)));
+            longest = longest.max(pool.install(|| chunks.reduce(|| 0.0, f32::max)));
             advance(step.len() as u64)?;
         }
         let form = form(metric);
