@@ -64,8 +64,8 @@ impl Ivf {
             spherical: metric != Metric::L2,
             seed: context.seed,
         };
-        let sample = Centroids::sample_rows(rows, &options);
-        let mut progress = Progress::new(context.pace, rows as u64, (sample * ITERATIONS + 2 * rows) as u64);
+        let work = Centroids::training_work(rows, &options) + 2 * rows as u64;
+        let mut progress = Progress::new(context.pace, rows as u64, work);
         let mut advance = |work| progress.advance(work);
         let centroids = Centroids::train(vectors.values(), dim, &options, context.pool, &mut advance)?;
         let mut nearest = vec![0; rows];
