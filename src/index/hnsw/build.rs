@@ -10,7 +10,7 @@
 
 use super::select::Selector;
 use super::space::{Scorer, Space, Target};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::BuildContext;
 use crate::index::beam::{Beam, EMPTY, Links, Scored};
 use parking_lot::Mutex;
@@ -79,6 +79,9 @@ pub fn build(space: &Space, counts: &[usize], shape: Shape, context: &BuildConte
     let workers = (0..context.pool.current_num_threads()).map(|_| Mutex::default()).collect();
     let mut builder = Builder { space, shape, levels, context, workers };
     let total = counts[0];
+    if total == 0 {
+        return Ok(builder.levels);
+    }
     let mut done = 1;
     while done < total {
         let batch = (done / BATCH_SHARE).clamp(1, BATCH).min(total - done);
@@ -103,7 +106,8 @@ impl Builder<'_> {
             for (node, links) in batch.clone().zip(&links) {
                 let Some(links) = links.get(level) else { break };
                 self.levels[level].write(node as u32, links.iter().map(|link| link.node));
-                let back = |link: &Scored| Reverse { from: link.node, to: Scored { node: node as u32, ..*link } };
+                let back =
+                    |link: &Scored| Reverse { from: link.node, to: Scored { node: node as u32, ..*link } };
                 reverse.extend(links.iter().map(back));
             }
             self.take_in(level, reverse);
@@ -191,17 +195,24 @@ impl Builder<'_> {
                 continue;
             }
             self.context.pace.checkpoint(total as u64, total as u64)?;
-            let near = self.worker(|worker| {
-                self.neighbours(node, worker);
-                worker.candidates.clone()
-            });
-            // All candidates were reached by the search, so they are reachable.
-            let from = near.iter().find(|n| self.levels[0].links().of(n.node).len() < self.levels[0].degree);
-            let from = from.or(near.first()).ok_or_else(|| Error::internal("a search of a graph found nothing"))?;
-            self.levels[0].splice(from.node, node);
+            let from = self.worker(|worker| self.nearest_with_room(node, worker));
+            self.levels[0].splice(from, node);
             self.reach(node, &mut reached);
         }
         Ok(())
+    }
+
+    /// The nearest node that is reachable from the entry and has room for a link; without any, the nearest.
+    fn nearest_with_room(&self, node: u32, worker: &mut Worker) -> u32 {
+        let Worker { beam, target, .. } = worker;
+        let space = self.space;
+        space.aim_at_node(node, target);
+        let level = &self.levels[0];
+        let width = self.shape.ef_construction;
+        beam.search(level.links(), &Scorer { space, target }, 0, width, |_| true, |_| true);
+        let with_room = |found: &Scored| level.links().of(found.node).len() < level.degree;
+        let from = beam.pool.hits().find(with_room).or(beam.pool.hits().next());
+        from.map_or(0, |found| found.node)
     }
 
     /// Marks what is reachable from `start`.

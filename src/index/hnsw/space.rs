@@ -84,7 +84,9 @@ impl Space {
     }
 
     pub fn memory(&self) -> usize {
-        self.codes.len() + self.offsets.len() * size_of::<i32>() + self.quantizer.mean.len() * size_of::<f32>()
+        self.codes.len()
+            + self.offsets.len() * size_of::<i32>()
+            + self.quantizer.mean.len() * size_of::<f32>()
     }
 
     fn code(&self, node: u32) -> &[u8] {
