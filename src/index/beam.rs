@@ -5,6 +5,8 @@
 //! NSG): an insertion moves a few hundred bytes, which is cheaper than the sifting of two heaps, and "is there anything
 //! nearer left" is a cursor.
 
+use crate::kernel;
+
 /// Ends a list of links that is shorter than its place.
 pub const EMPTY: u32 = u32::MAX;
 /// A graph has at most this many nodes: the pool keeps two flags beside a node's number.
@@ -24,9 +26,13 @@ pub struct Links<'a> {
 impl<'a> Links<'a> {
     /// The neighbours of `node`.
     pub fn of(self, node: u32) -> &'a [u32] {
-        let places = &self.table[node as usize * self.degree..][..self.degree];
+        let places = self.places(node);
         let len = places.iter().position(|&n| n == EMPTY).unwrap_or(places.len());
         &places[..len]
+    }
+
+    fn places(self, node: u32) -> &'a [u32] {
+        &self.table[node as usize * self.degree..][..self.degree]
     }
 }
 
@@ -101,6 +107,12 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// What [`Pool::next`] would take.
+    fn peek(&self) -> Option<u32> {
+        let waiting = self.entries[self.cursor..].iter().find(|entry| entry.node & EXPANDED == 0);
+        waiting.map(|entry| entry.node & NODE)
     }
 
     /// How many allowed nodes it holds.
@@ -188,6 +200,10 @@ impl Beam {
         while let Some(node) = self.pool.next() {
             if !go_on(self.scored) {
                 return End::GaveUp;
+            }
+            // If no neighbour turns out to be nearer, this one is next.
+            if let Some(next) = self.pool.peek() {
+                kernel::prefetch(links.places(next));
             }
             self.fresh.clear();
             for &neighbour in links.of(node) {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::Code;
+use crate::index::Pace;
 use crate::index::catalog::VectorKind;
-use crate::index::{Pace, Scratch};
 use crate::kernel::topk::Hit;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
