@@ -27,6 +27,11 @@ impl<'a> Exact<'a> {
         Exact { metric, vectors, query, length }
     }
 
+    /// Asks the memory for a row that will be scored soon.
+    pub fn prefetch(&self, row: u32) {
+        kernel::prefetch(self.vectors.row(row as usize));
+    }
+
     /// The score of one row. COSINE with a vector of zeros is 0.
     pub fn score(&self, row: u32) -> f32 {
         let row = self.vectors.row(row as usize);

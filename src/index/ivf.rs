@@ -6,8 +6,10 @@
 //!
 //! The centroids are searched by a FLAT index of their own: exactly, but over their codes first.
 //!
-//! Like Milvus, a build makes no more than one list for [`ROWS_PER_LIST`] rows. Like faiss, IP and COSINE cluster
-//! directions: the largest inner product with a direction does not depend on the length of a row.
+//! Like Milvus, a build makes no more than one list for [`ROWS_PER_LIST`] rows. COSINE clusters directions. IP clusters
+//! the rows as they are and probes the lists whose means have the largest inner product: unlike faiss, which clusters
+//! directions for IP too, because long rows win and are then spread over all lists (measured on 94,000 word vectors,
+//! 1,024 lists, 32 probed: recall 0.85 against 0.51).
 
 use super::catalog::{IndexSpec, Metric};
 use super::exact::{self, Exact};
@@ -61,11 +63,11 @@ impl Ivf {
             k: lists(spec, rows),
             iterations: ITERATIONS,
             rows_per_centroid: SAMPLE_ROWS_PER_LIST,
-            spherical: metric != Metric::L2,
+            spherical: metric == Metric::Cosine,
             seed: context.seed,
         };
-        let sample = Centroids::sample_rows(rows, &options);
-        let mut progress = Progress::new(context.pace, rows as u64, (sample * ITERATIONS + 2 * rows) as u64);
+        let work = Centroids::training_work(rows, &options) + 2 * rows as u64;
+        let mut progress = Progress::new(context.pace, rows as u64, work);
         let mut advance = |work| progress.advance(work);
         let centroids = Centroids::train(vectors.values(), dim, &options, context.pool, &mut advance)?;
         let mut nearest = vec![0; rows];

@@ -12,7 +12,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::SchemaRef;
 use std::cmp::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// A primary key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
