@@ -1,9 +1,11 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
+mod beam;
 pub mod catalog;
 pub mod exact;
 mod flat;
+mod hnsw;
 mod ivf;
 mod scan;
 pub mod sections;
@@ -41,6 +43,7 @@ pub struct Scratch {
     scan: scan::Buffers,
     all: Vec<u32>,
     ivf: ivf::Buffers,
+    hnsw: hnsw::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -121,6 +124,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
     Ok(match spec.index_type {
         IndexType::Flat => Box::new(flat::Flat::build(spec.metric, vectors, context)?),
         IndexType::IvfFlat => Box::new(ivf::Ivf::build(spec, vectors, context)?),
+        IndexType::Hnsw => Box::new(hnsw::Hnsw::build(spec, vectors, context)?),
         other => return Err(not_yet(other)),
     })
 }
@@ -131,6 +135,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
     Ok(match spec.index_type {
         IndexType::Flat => Box::new(flat::Flat::load("", spec.metric, sections, vectors)?),
         IndexType::IvfFlat => Box::new(ivf::Ivf::load(spec, sections, vectors)?),
+        IndexType::Hnsw => Box::new(hnsw::Hnsw::load(spec, sections, vectors)?),
         other => return Err(not_yet(other)),
     })
 }
