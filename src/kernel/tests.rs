@@ -4,7 +4,7 @@ use super::level::Kernels;
 use super::*;
 
 /// Miri runs a thousand times slower.
-const DIMS: &[usize] = if cfg!(miri) { &[1, 7, 19, 35, 64, 65] } else { &[384, 784, 1000, 1025, 2050] };
+const DIMS: &[usize] = if cfg!(miri) { &[1, 19, 65] } else { &[384, 784, 1000, 1025, 2050] };
 const STRIDES: &[usize] = if cfg!(miri) { &[64, 128] } else { &[64, 128, 192, 384, 832, 1024] };
 
 /// A small generator, so that every run sees the same numbers (Marsaglia 2003, xorshift).
@@ -40,7 +40,7 @@ fn at_every_level(check: impl Fn(&Kernels)) {
 }
 
 fn dims() -> impl Iterator<Item = usize> {
-    let all = if cfg!(miri) { 1..=0 } else { 1..=130 };
+    let all = 1..if cfg!(miri) { 1 } else { 131 };
     all.chain(DIMS.iter().copied())
 }
 
