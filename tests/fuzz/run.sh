@@ -7,7 +7,7 @@ shift
 cd "$(dirname "$0")"
 command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 for target in ${*:-$(sed -n 's/^name = "\(.*\)"$/\1/p' Cargo.toml | grep -v '^elanus-fuzz$')}; do
-    mkdir -p "corpus/$target" "seeds/$target"
-    cargo +nightly fuzz run --fuzz-dir . "$target" "corpus/$target" "seeds/$target" -- \
+    mkdir -p "corpus/$target"
+    cargo +nightly fuzz run --fuzz-dir . "$target" "corpus/$target" -- \
         -max_total_time="$seconds" -max_len=65536 -malloc_limit_mb=64 -rss_limit_mb=2048
 done
