@@ -31,6 +31,9 @@ const ITERATIONS: usize = 10;
 /// Rows of the sample for each centroid.
 const SAMPLE_ROWS_PER_LIST: usize = 128;
 
+/// How many allowed rows a filtered search wants to see for each of its k hits.
+const ALLOWED_PER_HIT: usize = 16;
+
 pub struct Ivf {
     metric: Metric,
     vectors: Vectors,
@@ -112,6 +115,17 @@ impl Ivf {
         self.offsets.len() - 1
     }
 
+    /// How many lists to scan. Behind a filter the k best lie farther out than among all rows, so that at least so many
+    /// lists are scanned as should hold [`ALLOWED_PER_HIT`] allowed rows for each hit.
+    fn nprobe(&self, probe: &Probe, allowed: usize) -> usize {
+        let nprobe = probe.params.count("nprobe");
+        let filtered = match probe.allow {
+            None => 1,
+            Some(_) => (ALLOWED_PER_HIT * probe.k).saturating_mul(self.lists()).div_ceil(allowed.max(1)),
+        };
+        nprobe.max(filtered).clamp(1, self.lists())
+    }
+
     /// Fills `scratch.ivf.tops` with the `count` nearest centroids of each query.
     fn nearest(&self, probe: &Probe, queries: &[f32], count: usize, scratch: &mut Scratch) {
         let mut tops = std::mem::take(&mut scratch.ivf.tops);
@@ -186,8 +200,8 @@ impl Ivf {
 impl Index for Ivf {
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
         let (rows, dim) = (self.vectors.len(), self.vectors.dim());
-        let nprobe = probe.params.count("nprobe").clamp(1, self.lists());
         let allowed = scan::allowed(probe, rows);
+        let nprobe = self.nprobe(probe, allowed);
         // What nprobe lists hold on average.
         if probe.allow.is_some() && scan::few(allowed, rows / self.lists() * nprobe) {
             return exact::scan(self.metric, &self.vectors, probe, tops);
