@@ -17,10 +17,10 @@ enum { DIM = 384, TOPK = 10, BATCH = 1000 };
 static const char *const SCHEMA =
     "{\n"
     "  \"fields\": [\n"
-    "    {\"name\": \"id\", \"type\": \"int64\", \"is_primary\": true},\n"
-    "    {\"name\": \"text\", \"type\": \"varchar\", \"max_length\": 1024},\n"
-    "    {\"name\": \"category\", \"type\": \"varchar\", \"max_length\": 64},\n"
-    "    {\"name\": \"embedding\", \"type\": \"float_vector\", \"dim\": 384}\n"
+    "    {\"name\": \"id\", \"data_type\": \"INT64\", \"is_primary\": true},\n"
+    "    {\"name\": \"text\", \"data_type\": \"VARCHAR\", \"max_length\": 1024},\n"
+    "    {\"name\": \"category\", \"data_type\": \"VARCHAR\", \"max_length\": 64},\n"
+    "    {\"name\": \"embedding\", \"data_type\": \"FLOAT_VECTOR\", \"dim\": 384}\n"
     "  ]\n"
     "}";
 

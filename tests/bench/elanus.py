@@ -77,7 +77,7 @@ class Database:
         self.handle = library.call(library.database_open, os.fsencode(path), json.dumps(options).encode())
 
     def create(self, name, dim):
-        fields = [{"name": "id", "type": "int64", "is_primary": True}, {"name": "v", "type": "float_vector", "dim": dim}]
+        fields = [{"name": "id", "data_type": "INT64", "is_primary": True}, {"name": "v", "data_type": "FLOAT_VECTOR", "dim": dim}]
         schema = json.dumps({"fields": fields}).encode()
         return Collection(self.library, self.library.call(self.library.collection_create, self.handle, name.encode(), schema), dim)
 

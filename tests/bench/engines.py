@@ -22,13 +22,19 @@ def normalised(x):
 
 class Engine:
     families = FAMILIES
+    normalises = False  # whether cosine is inner product over normalised vectors here
 
     def __init__(self, metric, folder):
         self.metric, self.folder = metric, folder
         self.path = os.path.join(folder, "index")
 
+    def vectors(self, x):
+        if self.normalises and self.metric == "cosine":
+            x = normalised(x)
+        return np.ascontiguousarray(x, np.float32)
+
     def prepare(self, queries):
-        self.queries = np.ascontiguousarray(queries, np.float32)
+        self.queries = self.vectors(queries)
         self.rows = list(self.queries)
 
     def save(self):
@@ -99,7 +105,7 @@ class Elanus(Engine):
 
 
 class Faiss(Engine):
-    name = "faiss"
+    name, normalises = "faiss", True
 
     def __init__(self, metric, folder):
         super().__init__(metric, folder)
@@ -110,15 +116,10 @@ class Faiss(Engine):
     def version(self):
         return f"{self.faiss.__version__} {self.faiss.get_compile_options().strip()}"
 
-    def prepare(self, queries):
-        super().prepare(normalised(queries) if self.metric == "cosine" else queries)
-
     def build(self, x, family, params, threads):
         f = self.faiss
         f.omp_set_num_threads(threads)
-        if self.metric == "cosine":
-            x = normalised(x)
-        x = np.ascontiguousarray(x, np.float32)
+        x = self.vectors(x)
         metric = f.METRIC_L2 if self.metric == "l2" else f.METRIC_INNER_PRODUCT
         start = time.perf_counter()
         self.index = f.IndexFlat(x.shape[1], metric)
@@ -159,7 +160,7 @@ class Faiss(Engine):
 
 
 class Hnswlib(Engine):
-    name, families = "hnswlib", ("HNSW",)
+    name, families, normalises = "hnswlib", ("HNSW",), True
 
     def __init__(self, metric, folder):
         super().__init__(metric, folder)
@@ -172,11 +173,8 @@ class Hnswlib(Engine):
 
         return importlib.metadata.version("hnswlib") + " -march=native"
 
-    prepare = Faiss.prepare
-
     def build(self, x, family, params, threads):
-        if self.metric == "cosine":
-            x = normalised(x)
+        x = self.vectors(x)
         start = time.perf_counter()
         self.index = self.hnswlib.Index(self.space, x.shape[1])
         self.index.init_index(len(x), M=params["M"], ef_construction=params["efConstruction"], random_seed=1)
@@ -204,16 +202,19 @@ class Hnswlib(Engine):
 class Usearch(Engine):
     name, families = "usearch", ("HNSW",)
 
-    def version(self):
-        import usearch
+    def __init__(self, metric, folder):
+        super().__init__(metric, folder)
+        import usearch.index
 
-        return usearch.__version__
+        self.usearch = usearch
+
+    def version(self):
+        return self.usearch.__version__
 
     def empty(self, dim, params):
-        from usearch.index import Index
-
         metric = {"l2": "l2sq", "ip": "ip", "cosine": "cos"}[self.metric]
-        return Index(ndim=dim, metric=metric, dtype="f32", connectivity=params["M"], expansion_add=params["efConstruction"])
+        return self.usearch.index.Index(
+            ndim=dim, metric=metric, dtype="f32", connectivity=params["M"], expansion_add=params["efConstruction"])
 
     def build(self, x, family, params, threads):
         start = time.perf_counter()
@@ -225,9 +226,7 @@ class Usearch(Engine):
         self.index.save(self.path)
 
     def load(self, family, dim):
-        from usearch.index import Index
-
-        self.index = Index.restore(self.path)
+        self.index = self.usearch.index.Index.restore(self.path)
 
     def use(self, k, params, threads):
         self.k, self.threads = k, threads
@@ -247,19 +246,15 @@ class Zvec(Engine):
         super().__init__(metric, folder)
         import zvec
 
-        self.zvec, self.started = zvec, False
-
-    def start(self, threads):
-        if not self.started:
-            self.zvec.init(log_level=self.zvec.LogLevel.ERROR, query_threads=threads, optimize_threads=threads)
-            self.started = True
+        threads = int(os.environ["OMP_NUM_THREADS"])  # once a process
+        zvec.init(log_level=zvec.LogLevel.ERROR, query_threads=threads, optimize_threads=threads)
+        self.zvec = zvec
 
     def version(self):
         return self.zvec.__version__
 
     def build(self, x, family, params, threads):
         z = self.zvec
-        self.start(threads)
         metric = {"l2": z.MetricType.L2, "ip": z.MetricType.IP, "cosine": z.MetricType.COSINE}[self.metric]
         index = {
             "FLAT": lambda: z.FlatIndexParam(metric_type=metric),
@@ -280,7 +275,6 @@ class Zvec(Engine):
 
     def load(self, family, dim):
         self.family = family
-        self.start(2)
         self.index = self.zvec.open(self.path)
 
     def prepare(self, queries):

@@ -48,7 +48,7 @@ class Worker:
             times.append(clock() - start)
             i = (i + 1) % count
         us = np.array(times) / 1e3
-        return {"qps": 1e6 / us.mean(), "p50_us": float(np.median(us)), "p99_us": float(np.percentile(us, 99)),
+        return {"qps": float(1e6 / us.mean()), "p50_us": float(np.median(us)), "p99_us": float(np.percentile(us, 99)),
                 "call_us": self.engine.call_us()}
 
     def batches(self, k, params, threads, seconds):
