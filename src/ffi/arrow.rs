@@ -8,7 +8,9 @@ use super::result::{self, SearchResult};
 use crate::error::{Code, Error, Result};
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::{Array, ArrayRef, Float32Array, RecordBatch, RecordBatchIterator, StructArray, UInt32Array};
+use arrow_array::{
+    Array, ArrayRef, Float32Array, RecordBatch, RecordBatchIterator, StructArray, UInt32Array,
+};
 use arrow_schema::{ArrowError, DataType as ArrowType, Field, Schema};
 use safer_ffi::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -80,7 +82,10 @@ fn import(array: FFI_ArrowArray, schema: &FFI_ArrowSchema) -> Result<RecordBatch
         .and_then(|data| data.validate_full().map(|()| data))
         .map_err(|e| Error::invalid(format!("array does not keep to the Arrow C data interface: {e}")))?;
     if !matches!(data.data_type(), ArrowType::Struct(_)) {
-        return Err(Error::invalid(format!("array is of type {}, should be a struct of columns", data.data_type())));
+        return Err(Error::invalid(format!(
+            "array is of type {}, should be a struct of columns",
+            data.data_type()
+        )));
     }
     let rows = StructArray::from(data);
     if rows.null_count() > 0 {
@@ -119,7 +124,9 @@ fn export(result: &SearchResult) -> Result<RecordBatch> {
     let mut fields = vec![Field::new("_id", ids.data_type().clone(), false)];
     let mut columns: Vec<ArrayRef> = vec![ids.clone()];
     if let Some(scores) = scores {
-        let query = (0u32..).zip(offsets.windows(2)).flat_map(|(q, w)| std::iter::repeat_n(q, (w[1] - w[0]) as usize));
+        let query = (0u32..)
+            .zip(offsets.windows(2))
+            .flat_map(|(q, w)| std::iter::repeat_n(q, (w[1] - w[0]) as usize));
         fields.insert(0, Field::new("_query", ArrowType::UInt32, false));
         columns.insert(0, Arc::new(UInt32Array::from_iter_values(query)));
         fields.push(Field::new("_score", ArrowType::Float32, false));

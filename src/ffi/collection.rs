@@ -89,7 +89,10 @@ pub extern "C" fn elanus_collection_has(
 ///
 /// Safe beside any call. Since 0.1.
 #[ffi_export]
-pub extern "C" fn elanus_collection_list(database: Option<&Database>, error: ErrorOut<'_>) -> Option<char_p::Box> {
+pub extern "C" fn elanus_collection_list(
+    database: Option<&Database>,
+    error: ErrorOut<'_>,
+) -> Option<char_p::Box> {
     error::value(error, || owned_text(serde_json::Value::from(given(database, "database")?.0.collections()?)))
 }
 
@@ -107,7 +110,9 @@ pub extern "C" fn elanus_collection_rename(
     to: Option<char_p::Ref<'_>>,
     error: ErrorOut<'_>,
 ) -> Code {
-    error::code(error, || given(database, "database")?.0.rename_collection(text(from, "from")?, text(to, "to")?))
+    error::code(error, || {
+        given(database, "database")?.0.rename_collection(text(from, "from")?, text(to, "to")?)
+    })
 }
 
 /// Drops a collection with its rows and indexes. What its handles are asked afterwards fails with
@@ -259,7 +264,11 @@ pub extern "C" fn elanus_collection_delete_varchar(
         let collection = given(collection, "collection")?;
         // SAFETY: the caller promises `count` texts at `ids`.
         let ids = unsafe { slice(ids, count, "ids") }?;
-        let ids = ids.iter().enumerate().map(|(i, id)| text(*id, &format!("ids[{i}]"))).collect::<Result<Vec<_>>>()?;
+        let ids = ids
+            .iter()
+            .enumerate()
+            .map(|(i, id)| text(*id, &format!("ids[{i}]")))
+            .collect::<Result<Vec<_>>>()?;
         delete(collection, Arc::new(StringArray::from(ids)), deleted)
     })
 }

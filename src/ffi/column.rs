@@ -176,10 +176,14 @@ unsafe fn strided<'a>(columns: *const Column<'a>, count: usize) -> Result<Vec<Co
         let size = all.first().map_or(0, |c| c.size as usize);
         let at = elements(i, size, "columns")?;
         // SAFETY: the caller promises a column at each multiple of the first one's size.
-        let column = unsafe { versioned(columns.byte_add(at), &what) }?
-            .ok_or_else(|| Error::new(Code::MissingParameter, format!("{what} is empty: begin with ELANUS_COLUMN_INIT")))?;
+        let column = unsafe { versioned(columns.byte_add(at), &what) }?.ok_or_else(|| {
+            Error::new(Code::MissingParameter, format!("{what} is empty: begin with ELANUS_COLUMN_INIT"))
+        })?;
         if i > 0 && column.size as usize != size {
-            return Err(Error::invalid(format!("{what}: size {} should be {size}, as in columns[0]", column.size)));
+            return Err(Error::invalid(format!(
+                "{what}: size {} should be {size}, as in columns[0]",
+                column.size
+            )));
         }
         all.push(column);
     }
@@ -194,8 +198,9 @@ unsafe fn strided<'a>(columns: *const Column<'a>, count: usize) -> Result<Vec<Co
 unsafe fn array(column: &Column<'_>, name: &str) -> Result<ArrayRef> {
     let what = format!("field {name}");
     let data_type = DataType::from_number(column.data_type, &what)?;
-    let count = usize::try_from(column.count)
-        .map_err(|_| Error::invalid(format!("{what}: {} rows should be at most {}", column.count, isize::MAX)))?;
+    let count = usize::try_from(column.count).map_err(|_| {
+        Error::invalid(format!("{what}: {} rows should be at most {}", column.count, isize::MAX))
+    })?;
     // SAFETY, for each call below: the promise of this function.
     unsafe {
         Ok(match data_type {
@@ -232,14 +237,21 @@ fn width(dim: u64, unit: u64, what: &str) -> Result<i32> {
     let units = i32::try_from(dim / unit).ok().filter(|n| *n > 0 && dim.is_multiple_of(unit));
     units.ok_or_else(|| match unit {
         1 => Error::invalid(format!("{what}: dim {dim} should be in range 1 ~ {}", i32::MAX)),
-        _ => Error::invalid(format!("{what}: dim {dim} should be a multiple of {unit} in range {unit} ~ {}", i32::MAX)),
+        _ => Error::invalid(format!(
+            "{what}: dim {dim} should be a multiple of {unit} in range {unit} ~ {}",
+            i32::MAX
+        )),
     })
 }
 
 /// # Safety
 ///
 /// `data` must be NULL or point to `count` values.
-unsafe fn primitive<T: ArrowPrimitiveType>(data: *const c_void, count: usize, what: &str) -> Result<ArrayRef> {
+unsafe fn primitive<T: ArrowPrimitiveType>(
+    data: *const c_void,
+    count: usize,
+    what: &str,
+) -> Result<ArrayRef> {
     // SAFETY: the same promise.
     let values = unsafe { slice(data.cast::<T::Native>(), count, what) }?;
     Ok(Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values.to_vec()), None)))
@@ -255,10 +267,16 @@ unsafe fn texts(column: &Column<'_>, count: usize, what: &str) -> Result<StringA
     let most = i32::MAX as u64;
     if let Some(i) = (0..rows).find(|i| offsets[*i] > offsets[i + 1]) {
         let (here, next) = (offsets[i], offsets[i + 1]);
-        return Err(Error::invalid(format!("{what}: offsets[{}] {next} should be at least offsets[{i}] {here}", i + 1)));
+        return Err(Error::invalid(format!(
+            "{what}: offsets[{}] {next} should be at least offsets[{i}] {here}",
+            i + 1
+        )));
     }
     if offsets[rows] > most {
-        return Err(Error::invalid(format!("{what}: {} bytes of text should be at most {most} in one batch", offsets[rows])));
+        return Err(Error::invalid(format!(
+            "{what}: {} bytes of text should be at most {most} in one batch",
+            offsets[rows]
+        )));
     }
     // SAFETY: the same promise; the length was bounded.
     let bytes = unsafe { slice(column.data.cast::<u8>(), offsets[rows] as usize, what) }?;
@@ -266,5 +284,6 @@ unsafe fn texts(column: &Column<'_>, count: usize, what: &str) -> Result<StringA
         utf8(&bytes[offsets[i] as usize..offsets[i + 1] as usize], &format!("{what}: row {i}"))?;
     }
     let offsets = OffsetBuffer::new(offsets.iter().map(|o| *o as i32).collect::<ScalarBuffer<i32>>());
-    StringArray::try_new(offsets, Buffer::from(bytes), None).map_err(|e| Error::invalid(format!("{what}: {e}")))
+    StringArray::try_new(offsets, Buffer::from(bytes), None)
+        .map_err(|e| Error::invalid(format!("{what}: {e}")))
 }

@@ -66,7 +66,8 @@ fn caught<T>(error: ErrorOut<'_>, body: impl FnOnce() -> Result<T>) -> Result<T,
 
 /// What a panic said.
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panic: {}", text.unwrap_or("without words"))
 }
 

@@ -13,7 +13,8 @@ use std::ffi::c_void;
 /// with ELANUS_CODE_CANCELED.
 ///
 /// It may run on a thread of the engine's, never on two at once, and must not call back into the same collection.
-pub type ProgressCallback = Option<unsafe extern "C" fn(user_data: *mut c_void, done: u64, total: u64) -> bool>;
+pub type ProgressCallback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, done: u64, total: u64) -> bool>;
 
 /// The state of an index, with Milvus' numbers.
 #[derive_ReprC(rename = "elanus_index_state")]
@@ -129,13 +130,19 @@ pub extern "C" fn elanus_index_create(
         let request = request(field, description, options.as_ref())?;
         let progress = options.and_then(|o| Some(Callback { call: o.progress?, user_data: o.user_data }));
         match progress {
-            Some(progress) => collection.0.create_index(&request, Some(&|done, total| progress.advance(done, total))),
+            Some(progress) => {
+                collection.0.create_index(&request, Some(&|done, total| progress.advance(done, total)))
+            }
             None => collection.0.create_index(&request, None),
         }
     })
 }
 
-fn request<'a>(field: &'a str, description: &'a str, options: Option<&IndexOptions<'a>>) -> Result<IndexRequest<'a>> {
+fn request<'a>(
+    field: &'a str,
+    description: &'a str,
+    options: Option<&IndexOptions<'a>>,
+) -> Result<IndexRequest<'a>> {
     let mut request =
         IndexRequest { field, description, name: None, on_conflict: OnConflict::Replace, wait: true };
     if let Some(options) = options {
@@ -144,7 +151,9 @@ fn request<'a>(field: &'a str, description: &'a str, options: Option<&IndexOptio
             0 => OnConflict::Replace,
             1 => OnConflict::Error,
             other => {
-                return Err(Error::invalid(format!("options.on_conflict {other} should be 0 (replace) or 1 (error)")));
+                return Err(Error::invalid(format!(
+                    "options.on_conflict {other} should be 0 (replace) or 1 (error)"
+                )));
             }
         };
         request.wait = match options.no_wait {
@@ -168,7 +177,9 @@ pub extern "C" fn elanus_index_describe(
     name: Option<char_p::Ref<'_>>,
     error: ErrorOut<'_>,
 ) -> Option<char_p::Box> {
-    error::value(error, || owned_text(given(collection, "collection")?.0.describe_index(text(name, "name")?)?))
+    error::value(error, || {
+        owned_text(given(collection, "collection")?.0.describe_index(text(name, "name")?)?)
+    })
 }
 
 /// Lists the names of a collection's indexes.
@@ -178,7 +189,10 @@ pub extern "C" fn elanus_index_describe(
 ///
 /// Safe beside any call. Since 0.1.
 #[ffi_export]
-pub extern "C" fn elanus_index_list(collection: Option<&Collection>, error: ErrorOut<'_>) -> Option<char_p::Box> {
+pub extern "C" fn elanus_index_list(
+    collection: Option<&Collection>,
+    error: ErrorOut<'_>,
+) -> Option<char_p::Box> {
     error::value(error, || owned_text(Value::from(given(collection, "collection")?.0.list_indexes()?)))
 }
 

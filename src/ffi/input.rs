@@ -15,7 +15,11 @@ pub(super) fn text<'a>(argument: Option<char_p::Ref<'a>>, what: &str) -> Result<
 }
 
 /// A text that may be NULL for `default`.
-pub(super) fn text_or<'a>(argument: Option<char_p::Ref<'a>>, what: &str, default: &'a str) -> Result<&'a str> {
+pub(super) fn text_or<'a>(
+    argument: Option<char_p::Ref<'a>>,
+    what: &str,
+    default: &'a str,
+) -> Result<&'a str> {
     argument.map_or(Ok(default), |s| utf8(s.to_bytes(), what))
 }
 
@@ -54,7 +58,10 @@ pub(super) unsafe fn slice<'a, T>(data: *const T, count: usize, what: &str) -> R
         return Err(Error::invalid(format!("{what}: {count} elements should be at most {most}")));
     }
     if data.is_null() {
-        return Err(Error::new(Code::MissingParameter, format!("{what} is NULL, but {count} elements are announced")));
+        return Err(Error::new(
+            Code::MissingParameter,
+            format!("{what} is NULL, but {count} elements are announced"),
+        ));
     }
     if !data.is_aligned() {
         let align = align_of::<T>();
@@ -66,10 +73,9 @@ pub(super) unsafe fn slice<'a, T>(data: *const T, count: usize, what: &str) -> R
 
 /// The number of elements of `count` rows of `width`, or the error that no memory holds so many.
 pub(super) fn elements(count: usize, width: usize, what: &str) -> Result<usize> {
-    count
-        .checked_mul(width)
-        .filter(|n| *n <= isize::MAX as usize)
-        .ok_or_else(|| Error::invalid(format!("{what}: {count} x {width} elements should be at most {}", isize::MAX)))
+    count.checked_mul(width).filter(|n| *n <= isize::MAX as usize).ok_or_else(|| {
+        Error::invalid(format!("{what}: {count} x {width} elements should be at most {}", isize::MAX))
+    })
 }
 
 /// A structure whose first field is its own size, so that it can grow: a caller compiled against an older header
@@ -98,7 +104,10 @@ pub(super) unsafe fn versioned<T: Versioned>(data: *const T, what: &str) -> Resu
     const { assert!(T::SIZES[T::SIZES.len() - 1] == size_of::<T>()) };
     let (name, first, now) = (T::NAME, T::SIZES[0], size_of::<T>());
     if !data.is_aligned() {
-        return Err(Error::invalid(format!("{what}: address {data:p} should be a multiple of {}", align_of::<T>())));
+        return Err(Error::invalid(format!(
+            "{what}: address {data:p} should be a multiple of {}",
+            align_of::<T>()
+        )));
     }
     // SAFETY: the size is the first field of every version.
     let size = unsafe { data.cast::<u32>().read() } as usize;
@@ -114,7 +123,9 @@ pub(super) unsafe fn versioned<T: Versioned>(data: *const T, what: &str) -> Resu
         };
     }
     if !T::SIZES.contains(&size) && !(now..=LONGEST).contains(&size) {
-        return Err(Error::invalid(format!("{what}: size {size} should be sizeof({name}), {first} to {LONGEST}")));
+        return Err(Error::invalid(format!(
+            "{what}: size {size} should be sizeof({name}), {first} to {LONGEST}"
+        )));
     }
     // SAFETY: the caller promises as many bytes as the size says.
     let bytes = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) };

@@ -5,7 +5,7 @@ use super::input;
 use safer_ffi::prelude::*;
 use serde_json::json;
 
-/// The version of the binary interface that this header describes; the number in the library's soname is its major part.
+/// The version of the binary interface that this header describes, and the number in the name of the shared library.
 ///
 /// Compare it with elanus_abi_version() to learn whether the library at hand fits.
 pub const ELANUS_ABI_VERSION: u32 = 0;

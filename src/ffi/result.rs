@@ -37,12 +37,20 @@ impl SearchResult {
         Self::new(hits.offsets, hits.ids, Some(hits.scores), hits.columns)
     }
 
-    fn new(offsets: Vec<u64>, ids: ArrayRef, scores: Option<Vec<f32>>, rows: RecordBatch) -> Result<SearchResult> {
+    fn new(
+        offsets: Vec<u64>,
+        ids: ArrayRef,
+        scores: Option<Vec<f32>>,
+        rows: RecordBatch,
+    ) -> Result<SearchResult> {
         let schema = rows.schema();
-        let views = schema.fields().iter().zip(rows.columns()).map(|(field, column)| View::new(field, column));
+        let views =
+            schema.fields().iter().zip(rows.columns()).map(|(field, column)| View::new(field, column));
         let id_texts = match ids.as_string_opt::<i32>() {
             // A C text ends at its first NUL; elanus_result_ids() has the rest.
-            Some(texts) => texts.iter().flatten().map(|t| owned_text(t.split('\0').next().unwrap_or(""))).collect(),
+            Some(texts) => {
+                texts.iter().flatten().map(|t| owned_text(t.split('\0').next().unwrap_or(""))).collect()
+            }
             None => Ok(Vec::new()),
         };
         let id_field = arrow_schema::Field::new("id", ids.data_type().clone(), false);
@@ -63,7 +71,10 @@ impl SearchResult {
 }
 
 /// Hands the keys of an insert to a caller who wants them.
-pub(super) fn inserted(rows: Inserted, out: Option<Out<'_, Option<repr_c::Box<SearchResult>>>>) -> Result<()> {
+pub(super) fn inserted(
+    rows: Inserted,
+    out: Option<Out<'_, Option<repr_c::Box<SearchResult>>>>,
+) -> Result<()> {
     if let Some(out) = out {
         let no_columns = RecordBatch::new_empty(std::sync::Arc::new(arrow_schema::Schema::empty()));
         let result = SearchResult::new(vec![0, rows.ids.len() as u64], rows.ids, None, no_columns)?;
@@ -129,7 +140,10 @@ pub extern "C" fn elanus_result_ids_int64(result: Option<&SearchResult>) -> *con
 ///
 /// Safe beside any call but elanus_result_free(). Since 0.1.
 #[ffi_export]
-pub extern "C" fn elanus_result_id_varchar(result: Option<&SearchResult>, hit: usize) -> Option<char_p::Ref<'_>> {
+pub extern "C" fn elanus_result_id_varchar(
+    result: Option<&SearchResult>,
+    hit: usize,
+) -> Option<char_p::Ref<'_>> {
     Some(result?.id_texts.get(hit)?.as_ref())
 }
 

@@ -128,8 +128,14 @@ unsafe fn read<'a>(options: *const SearchOptions<'a>) -> Result<Options<'a>> {
         // SAFETY: the same promise.
         false => unsafe { versioned(options, "options") }?,
     };
-    let mut read =
-        Options { topk: 10, params: "", metric_type: None, round_decimal: -1, output_fields: Vec::new(), timeout: None };
+    let mut read = Options {
+        topk: 10,
+        params: "",
+        metric_type: None,
+        round_decimal: -1,
+        output_fields: Vec::new(),
+        timeout: None,
+    };
     if let Some(given) = given {
         if given.topk != 0 {
             read.topk = given.topk as usize;
@@ -140,7 +146,8 @@ unsafe fn read<'a>(options: *const SearchOptions<'a>) -> Result<Options<'a>> {
         read.metric_type = given.metric_type.map(|m| text(Some(m), "options.metric_type")).transpose()?;
         read.round_decimal = given.round_decimal;
         // SAFETY: the same promise.
-        let fields = unsafe { slice(given.output_fields, given.output_field_count, "options.output_fields") }?;
+        let fields =
+            unsafe { slice(given.output_fields, given.output_field_count, "options.output_fields") }?;
         for (i, field) in fields.iter().enumerate() {
             read.output_fields.push(text(*field, &format!("options.output_fields[{i}]"))?);
         }

@@ -28,7 +28,12 @@ unsafe impl Sync for View {}
 
 impl View {
     pub(super) fn new(field: &Field, array: &ArrayRef) -> Result<View> {
-        let name: char_p::Box = field.name().as_str().to_owned().try_into().map_err(|_| Error::internal("a field name with a NUL"))?;
+        let name: char_p::Box = field
+            .name()
+            .as_str()
+            .to_owned()
+            .try_into()
+            .map_err(|_| Error::internal("a field name with a NUL"))?;
         let (mut offsets, mut bytes, mut dim) = (Vec::new(), Vec::new(), 0);
         let (data_type, data) = match array.data_type() {
             ArrowType::Boolean => {
