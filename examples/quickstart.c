@@ -76,7 +76,9 @@ static void free_dictionary(dictionary *d) {
 
 /* Rows first to first + count of a column of texts. Its offsets may start anywhere in the bytes. */
 static elanus_column text_column(const char *name, const dataset_texts *texts, size_t first, size_t count) {
-    elanus_column column = {.size = sizeof column, .data_type = ELANUS_DATA_TYPE_VARCHAR, .name = name};
+    elanus_column column = ELANUS_COLUMN_INIT;
+    column.data_type = ELANUS_DATA_TYPE_VARCHAR;
+    column.name = name;
     column.data = texts->bytes;
     column.offsets = texts->offsets + first;
     column.count = count;
@@ -91,10 +93,13 @@ static void insert(const elanus_collection *collection, const dictionary *d) {
     for (size_t first = 0; first < d->rows; first += BATCH) {
         size_t count = d->rows - first < BATCH ? d->rows - first : BATCH;
         for (size_t i = 0; i < count; i++) ids[i] = (int64_t)(first + i);
-        elanus_column id = {.size = sizeof id, .data_type = ELANUS_DATA_TYPE_INT64, .name = "id"};
+        elanus_column id = ELANUS_COLUMN_INIT, embedding = ELANUS_COLUMN_INIT;
+        id.data_type = ELANUS_DATA_TYPE_INT64;
+        id.name = "id";
         id.data = ids;
         id.count = count;
-        elanus_column embedding = {.size = sizeof id, .data_type = ELANUS_DATA_TYPE_FLOAT_VECTOR, .name = "embedding"};
+        embedding.data_type = ELANUS_DATA_TYPE_FLOAT_VECTOR;
+        embedding.name = "embedding";
         embedding.data = d->vectors + first * DIM;
         embedding.count = count;
         embedding.dim = DIM;
@@ -177,19 +182,16 @@ static void show_nearest(const elanus_collection *collection, const dictionary *
     elanus_result *found =
         elanus_collection_search(collection, "embedding", d->queries + query * DIM, 1, DIM, &options, &error);
     must(found != NULL, "search", error);
-    elanus_column category = {.size = sizeof category}, text = {.size = sizeof text};
-    elanus_code code = elanus_result_column(found, 0, &category, &error);
-    must(code == ELANUS_CODE_OK, "read the categories", error);
-    code = elanus_result_column(found, 1, &text, &error);
-    must(code == ELANUS_CODE_OK, "read the texts", error);
+    const elanus_column *category = elanus_result_column(found, 0), *text = elanus_result_column(found, 1);
+    must(category != NULL && text != NULL, "read the texts", NULL);
 
     const uint64_t *at = d->query_texts.offsets + query;
     printf("\n  \"%.*s\"\n", (int)(at[1] - at[0]), d->query_texts.bytes + at[0]);
     for (size_t i = 0; i < elanus_result_count(found); i++) {
-        const uint64_t *c = category.offsets + i, *t = text.offsets + i;
+        const uint64_t *c = category->offsets + i, *t = text->offsets + i;
         int length = t[1] - t[0] > 84 ? 84 : (int)(t[1] - t[0]);
         printf("    %.3f  %-14.*s %.*s\n", (double)elanus_result_scores(found)[i], (int)(c[1] - c[0]),
-               (const char *)category.data + c[0], length, (const char *)text.data + t[0]);
+               (const char *)category->data + c[0], length, (const char *)text->data + t[0]);
     }
     elanus_result_free(found);
 }
