@@ -270,8 +270,8 @@ fn text_is_clean() {
                 say("tab");
             }
         }
-        if !text.ends_with('\n') || text.ends_with("\n\n") {
-            wrong.push(format!("{}: ends without one newline", shown(&path)));
+        if !text.ends_with('\n') {
+            wrong.push(format!("{}: ends without a newline", shown(&path)));
         }
     }
     report("Text is clean", &wrong);
