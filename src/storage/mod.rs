@@ -2,6 +2,10 @@
 //! disk. Files are written once and never changed; only the WAL appends, only the manifest is replaced, by rename.
 
 pub mod checked;
+#[cfg(any(test, feature = "fault"))]
+pub mod fault;
 pub mod manifest;
+mod mmap;
+mod stamp;
 pub mod vfs;
 pub mod wal;
