@@ -1,48 +1,71 @@
-//! Loops without state: slices in, numbers out. Nothing here allocates, locks, logs or fails.
+//! Loops without state: slices in, numbers out. Nothing here allocates, locks, logs or fails; lengths that do not fit
+//! together are a bug of the caller and panic.
 //!
-//! The level is chosen once, at the first use; `ELANUS_SIMD=scalar|avx2|avx512|neon` lowers it. Every level fills
-//! the same table of functions ([`Kernels`]), and the scalar one is the oracle of the others. Integer kernels agree
-//! bit for bit at every level; float kernels agree within the rounding of their sums.
+//! The level is chosen once, at the first use; `ELANUS_SIMD=scalar|neon|avx2|avx512|avx512vnni` lowers it. Every level
+//! fills the same table of functions, and the scalar one is the oracle of the others. Integer kernels agree bit for
+//! bit at every level; float kernels agree within the rounding of their sums, which run in at least four parts.
+#![allow(unsafe_code)]
 
-pub mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod lanes;
+mod level;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod scalar;
 pub mod topk;
+
+#[cfg(test)]
+mod tests;
+
+pub use level::{Level, available, level, level_name};
+
+use level::kernels;
 
 /// Squared L2 distance. The slices have the same length.
 pub fn l2(a: &[f32], b: &[f32]) -> f32 {
-    scalar::l2(a, b)
+    assert_eq!(a.len(), b.len());
+    // SAFETY: the table fits the CPU, and the lengths are equal.
+    unsafe { (kernels().l2)(a, b) }
 }
 
 /// Inner product. The slices have the same length.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    scalar::dot(a, b)
+    assert_eq!(a.len(), b.len());
+    // SAFETY: the table fits the CPU, and the lengths are equal.
+    unsafe { (kernels().dot)(a, b) }
 }
 
 /// Inner product and the squared norm of `b`, in one pass: what COSINE needs of a raw row.
 pub fn dot_norm(a: &[f32], b: &[f32]) -> (f32, f32) {
-    (scalar::dot(a, b), scalar::dot(b, b))
+    assert_eq!(a.len(), b.len());
+    // SAFETY: the table fits the CPU, and the lengths are equal.
+    unsafe { (kernels().dot_norm)(a, b) }
 }
 
-/// Squared L2 distances of one query to consecutive rows: `rows.len() == out.len() * query.len()`.
+/// Squared L2 distances of one query to consecutive rows: `rows.len() == out.len() * query.len()`, which is not empty.
 pub fn l2_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    for (o, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
-        *o = scalar::l2(query, row);
-    }
+    check(query.len(), 1, out.len(), query.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().l2_rows)(query, rows, out) }
 }
 
-/// Inner products of one query with consecutive rows.
+/// Inner products of one query with consecutive rows, like [`l2_rows`].
 pub fn dot_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
-    for (o, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
-        *o = scalar::dot(query, row);
-    }
+    check(query.len(), 1, out.len(), query.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().dot_rows)(query, rows, out) }
 }
 
 /// Inner products of many queries with many rows, blocked for the caches: `out[q * n + r]`, where `queries` holds
 /// rows of `dim` values, `rows` holds `n` rows and `out` has queries x n places.
 pub fn dot_block(queries: &[f32], rows: &[f32], dim: usize, out: &mut [f32]) {
-    let n = rows.len() / dim;
-    for (query, out) in queries.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
-        dot_rows(query, rows, out);
-    }
+    check(dim, queries.len() / dim, rows.len() / dim, queries.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().dot_block)(queries, rows, dim, out) }
 }
 
 // The code kernels: a query of signed bytes in -127..=127 and codes in 0..=127, both padded with zeros to a `stride`
@@ -51,28 +74,64 @@ pub fn dot_block(queries: &[f32], rows: &[f32], dim: usize, out: &mut [f32]) {
 
 /// Inner product of a query with one code.
 pub fn dot_code(query: &[i8], code: &[u8]) -> i32 {
-    scalar::dot_code(query, code)
+    check_codes(query.len(), 1, 1, query.len(), code.len(), 1);
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().dot_code)(query, code) }
 }
 
 /// Inner products of a query with consecutive codes: `codes.len() == out.len() * query.len()`.
 pub fn dot_code_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
-    for (o, code) in out.iter_mut().zip(codes.chunks_exact(query.len())) {
-        *o = scalar::dot_code(query, code);
-    }
+    check_codes(query.len(), 1, out.len(), query.len(), codes.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().dot_code_rows)(query, codes, out) }
 }
 
 /// Inner products of a query with the codes of `rows`, which it prefetches. Every row lies inside `codes`.
 pub fn dot_code_gather(query: &[i8], codes: &[u8], rows: &[u32], out: &mut [i32]) {
-    let stride = query.len();
-    for (o, &row) in out.iter_mut().zip(rows) {
-        *o = scalar::dot_code(query, &codes[row as usize * stride..][..stride]);
-    }
+    assert!(query.len().is_multiple_of(64) && rows.len() == out.len());
+    // SAFETY: the table fits the CPU, the lengths were checked, and the kernels slice each row out of `codes`.
+    unsafe { (kernels().dot_code_gather)(query, codes, rows, out) }
 }
 
 /// Inner products of many queries with many codes: `out[q * n + r]`.
 pub fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) {
-    let n = codes.len() / stride;
-    for (query, out) in queries.chunks_exact(stride).zip(out.chunks_exact_mut(n)) {
-        dot_code_rows(query, codes, out);
+    check_codes(stride, queries.len() / stride, codes.len() / stride, queries.len(), codes.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().dot_code_block)(queries, codes, stride, out) }
+}
+
+/// Asks for the cache lines of `values`, which will be read soon. It changes nothing but the time this takes.
+#[inline(always)]
+pub fn prefetch<T>(values: &[T]) {
+    const LINE: usize = 64;
+    let start = values.as_ptr().cast::<u8>();
+    for at in (0..size_of_val(values)).step_by(LINE) {
+        let line = start.wrapping_add(at);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: SSE is part of x86-64, and a prefetch never faults.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(line.cast());
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: a prefetch never faults and changes no register.
+        unsafe {
+            std::arch::asm!("prfm pldl1keep, [{}]", in(reg) line, options(nostack, readonly, preserves_flags));
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _ = line;
     }
+}
+
+/// `nq` queries and `n` rows of `dim` values, and a place for each pair.
+fn check(dim: usize, nq: usize, n: usize, queries: usize, rows: usize, out: usize) {
+    assert!(
+        dim > 0 && queries == nq * dim && rows == n * dim && out == nq * n,
+        "the lengths do not fit together"
+    );
+}
+
+fn check_codes(stride: usize, nq: usize, n: usize, queries: usize, codes: usize, out: usize) {
+    assert!(stride.is_multiple_of(64), "a stride of {stride} is no multiple of 64");
+    check(stride, nq, n, queries, codes, out);
 }

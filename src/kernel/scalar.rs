@@ -1,13 +1,100 @@
 //! The scalar twin of every kernel: the oracle of the SIMD levels, and what runs where there is none.
+//!
+//! Sums run in [`LANES`] parts, so that rounding errors grow as slowly as at the other levels, and so that the compiler
+//! may use what registers the baseline has.
 
-pub fn l2(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
+use super::level::Kernels;
+
+const LANES: usize = 16;
+
+pub(super) static KERNELS: Kernels = Kernels {
+    l2,
+    dot,
+    dot_norm,
+    l2_rows,
+    dot_rows,
+    dot_block,
+    dot_code,
+    dot_code_rows,
+    dot_code_gather,
+    dot_code_block,
+};
+
+#[inline(always)]
+fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut sums = [0f32; LANES];
+    let (a_whole, a_rest) = a.as_chunks::<LANES>();
+    let (b_whole, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_whole.iter().zip(b_whole) {
+        for i in 0..LANES {
+            sums[i] += term(a[i], b[i]);
+        }
+    }
+    for (i, (&a, &b)) in a_rest.iter().zip(b_rest).enumerate() {
+        sums[i] += term(a, b);
+    }
+    sums.iter().sum()
 }
 
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+fn l2(a: &[f32], b: &[f32]) -> f32 {
+    sum(a, b, |a, b| (a - b) * (a - b))
 }
 
-pub fn dot_code(query: &[i8], code: &[u8]) -> i32 {
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    sum(a, b, |a, b| a * b)
+}
+
+fn dot_norm(a: &[f32], b: &[f32]) -> (f32, f32) {
+    (dot(a, b), dot(b, b))
+}
+
+fn l2_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
+        *out = l2(query, row);
+    }
+}
+
+fn dot_rows(query: &[f32], rows: &[f32], out: &mut [f32]) {
+    for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
+        *out = dot(query, row);
+    }
+}
+
+/// Few enough rows at a time to stay in the second cache while all queries pass.
+fn dot_block(queries: &[f32], rows: &[f32], dim: usize, out: &mut [f32]) {
+    let n = rows.len() / dim;
+    let panel = (1 << 15) / dim + 1;
+    for (i, rows) in rows.chunks(panel * dim).enumerate() {
+        for (query, out) in queries.chunks_exact(dim).zip(out.chunks_exact_mut(n)) {
+            dot_rows(query, rows, &mut out[i * panel..]);
+        }
+    }
+}
+
+fn dot_code(query: &[i8], code: &[u8]) -> i32 {
     query.iter().zip(code).map(|(&q, &c)| i32::from(q) * i32::from(c)).sum()
+}
+
+fn dot_code_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
+    for (out, code) in out.iter_mut().zip(codes.chunks_exact(query.len())) {
+        *out = dot_code(query, code);
+    }
+}
+
+fn dot_code_gather(query: &[i8], codes: &[u8], rows: &[u32], out: &mut [i32]) {
+    let stride = query.len();
+    for (out, &row) in out.iter_mut().zip(rows) {
+        *out = dot_code(query, &codes[row as usize * stride..][..stride]);
+    }
+}
+
+/// Few enough codes at a time to stay in the second cache while all queries pass.
+fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) {
+    let n = codes.len() / stride;
+    let panel = (1 << 17) / stride + 1;
+    for (i, codes) in codes.chunks(panel * stride).enumerate() {
+        for (query, out) in queries.chunks_exact(stride).zip(out.chunks_exact_mut(n)) {
+            dot_code_rows(query, codes, &mut out[i * panel..]);
+        }
+    }
 }

@@ -1,0 +1,97 @@
+//! NEON, which every 64-bit ARM has: 128-bit registers, 32 of them.
+//!
+//! See the safety contract of [`super::lanes`].
+
+use super::lanes::Lanes;
+use std::arch::aarch64::*;
+
+pub(super) struct Neon;
+
+impl Lanes for Neon {
+    type F = float32x4_t;
+    type B = int8x16_t;
+    type I = int32x4_t;
+    const FLOATS: usize = 4;
+    const BYTES: usize = 16;
+
+    #[inline(always)]
+    unsafe fn zero() -> float32x4_t {
+        // SAFETY: the CPU has NEON.
+        unsafe { vdupq_n_f32(0.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> float32x4_t {
+        // SAFETY: the CPU has NEON, and the caller has four floats there.
+        unsafe { vld1q_f32(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, n: usize) -> float32x4_t {
+        let mut part = [0f32; 4];
+        // SAFETY: the CPU has NEON; the caller has `n` floats there, 1..=3.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), n);
+            vld1q_f32(part.as_ptr())
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the CPU has NEON.
+        unsafe { vaddq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the CPU has NEON.
+        unsafe { vsubq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn fma(a: float32x4_t, b: float32x4_t, sum: float32x4_t) -> float32x4_t {
+        // SAFETY: the CPU has NEON.
+        unsafe { vfmaq_f32(sum, a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sum4([a, b, c, d]: [float32x4_t; 4]) -> [f32; 4] {
+        let mut out = [0.0; 4];
+        // SAFETY: the CPU has NEON, and `out` has four places.
+        unsafe { vst1q_f32(out.as_mut_ptr(), vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d))) };
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn zero_sums() -> int32x4_t {
+        // SAFETY: the CPU has NEON.
+        unsafe { vdupq_n_s32(0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> int8x16_t {
+        // SAFETY: the CPU has NEON, and the caller has 16 bytes there.
+        unsafe { vld1q_s8(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(sums: int32x4_t, query: int8x16_t, code: int8x16_t) -> int32x4_t {
+        // Codes are at most 127, so they are signed bytes too, and two products (at most 2 * 127 * 127 = 32,258) fit
+        // into 16 bits.
+        // SAFETY: the CPU has NEON.
+        unsafe {
+            let low = vmull_s8(vget_low_s8(query), vget_low_s8(code));
+            vpadalq_s16(sums, vmlal_high_s8(low, query, code))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum4_i32([a, b, c, d]: [int32x4_t; 4]) -> [i32; 4] {
+        let mut out = [0; 4];
+        // SAFETY: the CPU has NEON, and `out` has four places.
+        unsafe { vst1q_s32(out.as_mut_ptr(), vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))) };
+        out
+    }
+}
+
+super::level::entries!(Neon, "neon", rows = 5);

@@ -1,0 +1,261 @@
+//! The same checks for every level that this CPU can run, against sums in f64 and exact integers.
+
+use super::level::Kernels;
+use super::*;
+
+/// Miri runs a thousand times slower.
+const DIMS: &[usize] = if cfg!(miri) { &[1, 7, 19, 35, 64, 65] } else { &[384, 784, 1000, 1025, 2050] };
+const STRIDES: &[usize] = if cfg!(miri) { &[64, 128] } else { &[64, 128, 192, 384, 832, 1024] };
+
+/// A small generator, so that every run sees the same numbers (Marsaglia 2003, xorshift).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn floats(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+    }
+
+    fn codes(&mut self, n: usize) -> Vec<u8> {
+        (0..n).map(|_| (self.next() >> 33) as u8 & 127).collect()
+    }
+
+    fn bytes(&mut self, n: usize) -> Vec<i8> {
+        (0..n).map(|_| ((self.next() >> 33) % 255) as i16 as i8).map(|b| b.max(-127)).collect()
+    }
+}
+
+/// Runs a check for every level, and says which one failed.
+fn at_every_level(check: impl Fn(&Kernels)) {
+    for level in available() {
+        println!("level {}", level.name());
+        check(level.kernels().unwrap());
+    }
+}
+
+fn dims() -> impl Iterator<Item = usize> {
+    let all = if cfg!(miri) { 1..=0 } else { 1..=130 };
+    all.chain(DIMS.iter().copied())
+}
+
+/// A sum of `terms` in f64, and how far an f32 sum of them may be.
+fn expected(terms: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (mut sum, mut size, mut count) = (0.0, 0.0, 0.0);
+    for term in terms {
+        sum += term;
+        size += term.abs();
+        count += 1.0;
+    }
+    (sum, (count + 4.0) * size * f64::from(f32::EPSILON))
+}
+
+fn wide<'a>(a: &'a [f32], b: &'a [f32]) -> impl Iterator<Item = (f64, f64)> + 'a {
+    a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)))
+}
+
+#[track_caller]
+fn assert_dot(got: f32, a: &[f32], b: &[f32]) {
+    let (sum, tolerance) = expected(wide(a, b).map(|(a, b)| a * b));
+    assert!((f64::from(got) - sum).abs() <= tolerance, "dim {}: {got} is not {sum}", a.len());
+}
+
+#[track_caller]
+fn assert_l2(got: f32, a: &[f32], b: &[f32]) {
+    let (sum, tolerance) = expected(wide(a, b).map(|(a, b)| (a - b) * (a - b)));
+    assert!((f64::from(got) - sum).abs() <= tolerance, "dim {}: {got} is not {sum}", a.len());
+}
+
+fn exact(query: &[i8], code: &[u8]) -> i32 {
+    query.iter().zip(code).map(|(&q, &c)| i32::from(q) * i32::from(c)).sum()
+}
+
+#[test]
+fn pairs_of_floats() {
+    at_every_level(|kernels| {
+        let mut random = Random(1);
+        for dim in dims() {
+            // One float into the allocation, so that nothing is aligned to a register.
+            let (a, b) = (random.floats(dim + 1), random.floats(dim + 1));
+            let (a, b) = (&a[1..], &b[1..]);
+            // SAFETY: the level is available, and the lengths are equal.
+            let (l2, dot, (dot2, norm)) =
+                unsafe { ((kernels.l2)(a, b), (kernels.dot)(a, b), (kernels.dot_norm)(a, b)) };
+            assert_l2(l2, a, b);
+            assert_dot(dot, a, b);
+            assert_dot(dot2, a, b);
+            assert_dot(norm, b, b);
+        }
+        // SAFETY: the level is available, and the lengths are equal.
+        unsafe {
+            assert_eq!((kernels.l2)(&[], &[]), 0.0);
+            assert_eq!((kernels.dot_norm)(&[], &[]), (0.0, 0.0));
+        }
+    });
+}
+
+#[test]
+fn rows_of_floats() {
+    at_every_level(|kernels| {
+        let mut random = Random(2);
+        for dim in dims() {
+            for n in 0..=9 {
+                let (query, rows) = (random.floats(dim + 1), random.floats(n * dim + 1));
+                let (query, rows) = (&query[1..], &rows[1..]);
+                let (mut l2, mut dot) = (vec![f32::NAN; n], vec![f32::NAN; n]);
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe {
+                    (kernels.l2_rows)(query, rows, &mut l2);
+                    (kernels.dot_rows)(query, rows, &mut dot);
+                }
+                for (i, row) in rows.chunks_exact(dim).enumerate() {
+                    assert_l2(l2[i], query, row);
+                    assert_dot(dot[i], query, row);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn blocks_of_floats() {
+    let few = if cfg!(miri) { 0..=5 } else { 0..=9 };
+    let sizes: Vec<(usize, usize)> = few.clone().flat_map(|nq| few.clone().map(move |n| (nq, n))).collect();
+    at_every_level(|kernels| {
+        let mut random = Random(3);
+        let check = |random: &mut Random, dim: usize, nq: usize, n: usize| {
+            let (queries, rows) = (random.floats(nq * dim + 1), random.floats(n * dim + 1));
+            let (queries, rows) = (&queries[1..], &rows[1..]);
+            let mut out = vec![f32::NAN; nq * n];
+            // SAFETY: the level is available, and the lengths fit.
+            unsafe { (kernels.dot_block)(queries, rows, dim, &mut out) };
+            for (i, got) in out.into_iter().enumerate() {
+                assert_dot(got, &queries[i / n * dim..][..dim], &rows[i % n * dim..][..dim]);
+            }
+        };
+        for &dim in if cfg!(miri) { DIMS } else { &[1, 3, 4, 8, 15, 16, 31, 64, 77, 1000, 1025, 2050] } {
+            for &(nq, n) in &sizes {
+                check(&mut random, dim, nq, n);
+            }
+        }
+        // More than one panel of queries and of rows.
+        if !cfg!(miri) {
+            check(&mut random, 384, 150, 70);
+            check(&mut random, 16, 7, 700);
+        }
+    });
+}
+
+#[test]
+fn codes() {
+    at_every_level(|kernels| {
+        let mut random = Random(4);
+        for &stride in STRIDES {
+            for n in 0..=9 {
+                let (query, codes) = (random.bytes(stride + 1), random.codes(n * stride + 1));
+                let (query, codes) = (&query[1..], &codes[1..]);
+                let want: Vec<i32> = codes.chunks_exact(stride).map(|code| exact(query, code)).collect();
+                let (mut rows, mut gathered) = (vec![-1; n], vec![-1; 3 * n]);
+                let ids: Vec<u32> = (0..3 * n).map(|_| (random.next() % n as u64) as u32).collect();
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe {
+                    (kernels.dot_code_rows)(query, codes, &mut rows);
+                    (kernels.dot_code_gather)(query, codes, &ids, &mut gathered);
+                    for (code, &want) in codes.chunks_exact(stride).zip(&want) {
+                        assert_eq!((kernels.dot_code)(query, code), want);
+                    }
+                }
+                assert_eq!(rows, want);
+                assert_eq!(gathered, ids.iter().map(|&id| want[id as usize]).collect::<Vec<_>>());
+            }
+        }
+    });
+}
+
+#[test]
+fn blocks_of_codes() {
+    at_every_level(|kernels| {
+        let mut random = Random(5);
+        for &stride in STRIDES {
+            for (nq, n) in (0..=6).flat_map(|nq| (0..=5).map(move |n| (nq, n))).chain([(5, 301)]) {
+                if cfg!(miri) && nq * n > 16 {
+                    continue;
+                }
+                let (queries, codes) = (random.bytes(nq * stride), random.codes(n * stride));
+                let mut out = vec![-1; nq * n];
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe { (kernels.dot_code_block)(&queries, &codes, stride, &mut out) };
+                for (i, got) in out.into_iter().enumerate() {
+                    assert_eq!(
+                        got,
+                        exact(&queries[i / n * stride..][..stride], &codes[i % n * stride..][..stride])
+                    );
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn extreme_codes_do_not_saturate() {
+    at_every_level(|kernels| {
+        for stride in if cfg!(miri) { [64, 128] } else { [64, 65_536] } {
+            for (q, c) in [(127, 127), (-127, 127), (0, 127), (-127, 0)] {
+                let (query, code) = (vec![q; 4 * stride], vec![c; 4 * stride]);
+                let want = i32::from(q) * i32::from(c) * stride as i32;
+                let (mut rows, mut block) = ([0; 4], [0; 16]);
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe {
+                    assert_eq!((kernels.dot_code)(&query[..stride], &code[..stride]), want);
+                    (kernels.dot_code_rows)(&query[..stride], &code, &mut rows);
+                    (kernels.dot_code_block)(&query, &code, stride, &mut block);
+                }
+                assert_eq!((rows, block), ([want; 4], [want; 16]));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_level_in_use_answers() {
+    let (query, rows) = ([1.0, 2.0, 3.0], [1.0, 0.0, 0.0, 4.0, 5.0, 6.0]);
+    let mut out = [0.0; 2];
+    assert_eq!((l2(&query, &rows[..3]), dot(&query, &rows[3..])), (13.0, 32.0));
+    assert_eq!(dot_norm(&query, &rows[3..]), (32.0, 77.0));
+    l2_rows(&query, &rows, &mut out);
+    assert_eq!(out, [13.0, 27.0]);
+    dot_rows(&query, &rows, &mut out);
+    assert_eq!(out, [1.0, 32.0]);
+    dot_block(&query, &rows, 3, &mut out);
+    assert_eq!(out, [1.0, 32.0]);
+    let (query, codes, mut out) = ([-3; 64], [2; 128], [0; 2]);
+    assert_eq!(dot_code(&query, &codes[..64]), -384);
+    dot_code_rows(&query, &codes, &mut out);
+    assert_eq!(out, [-384; 2]);
+    dot_code_gather(&query, &codes, &[1, 0], &mut out);
+    assert_eq!(out, [-384; 2]);
+    dot_code_block(&query, &codes, 64, &mut out);
+    assert_eq!(out, [-384; 2]);
+    prefetch(&codes);
+    prefetch::<u8>(&[]);
+}
+
+#[test]
+fn lengths_that_do_not_fit_panic() {
+    let panics = |f: fn()| std::panic::catch_unwind(f).is_err();
+    assert!(panics(|| _ = l2(&[1.0], &[])));
+    assert!(panics(|| _ = dot_norm(&[1.0], &[1.0, 2.0])));
+    assert!(panics(|| l2_rows(&[1.0, 2.0], &[1.0; 5], &mut [0.0; 2])));
+    assert!(panics(|| dot_rows(&[], &[], &mut [0.0; 2])));
+    assert!(panics(|| dot_block(&[1.0; 4], &[1.0; 4], 2, &mut [0.0; 3])));
+    assert!(panics(|| _ = dot_code(&[1; 63], &[1; 63])));
+    assert!(panics(|| dot_code_rows(&[1; 64], &[1; 64], &mut [0; 2])));
+    assert!(panics(|| dot_code_gather(&[1; 64], &[1; 128], &[2], &mut [0])));
+    assert!(panics(|| dot_code_gather(&[1; 64], &[1; 128], &[0, 1, 0, u32::MAX], &mut [0; 4])));
+    assert!(panics(|| dot_code_block(&[1; 64], &[1; 64], 64, &mut [])));
+}
