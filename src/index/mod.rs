@@ -1,7 +1,9 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
+pub mod beam;
 pub mod catalog;
+pub mod hnsw;
 pub mod sections;
 pub mod vectors;
 
@@ -29,7 +31,9 @@ pub struct Probe<'a> {
 
 /// Buffers that one thread reuses from search to search, so that a search does not allocate after warm-up.
 #[derive(Default)]
-pub struct Scratch {}
+pub struct Scratch {
+    hnsw: hnsw::Scratch,
+}
 
 /// One vector index over the rows of one segment.
 ///

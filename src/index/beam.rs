@@ -1,0 +1,227 @@
+//! Best-first search over a graph, as all graph kinds do it: a pool of candidates sorted by score, of which the nearest
+//! that was not expanded yet is expanded, until the pool holds nothing new.
+//!
+//! This is Algorithm 2 of Malkov & Yashunin 2016 with its two heaps replaced by one sorted array (as in DiskANN and
+//! NSG): an insertion moves a few hundred bytes, which is cheaper than the sifting of two heaps, and "is there anything
+//! nearer left" is a cursor.
+
+/// Ends a list of links that is shorter than its place.
+pub const EMPTY: u32 = u32::MAX;
+/// A graph has at most this many nodes: the pool keeps two flags beside a node's number.
+pub const MAX_NODES: usize = 1 << 30;
+
+const EXPANDED: u32 = 1 << 31;
+const ALLOWED: u32 = 1 << 30;
+const NODE: u32 = ALLOWED - 1;
+
+/// The links of one layer of a graph: `degree` places a node, filled from the front, [`EMPTY`] behind.
+#[derive(Clone, Copy)]
+pub struct Links<'a> {
+    pub table: &'a [u32],
+    pub degree: usize,
+}
+
+impl<'a> Links<'a> {
+    /// The neighbours of `node`.
+    pub fn of(self, node: u32) -> &'a [u32] {
+        let places = &self.table[node as usize * self.degree..][..self.degree];
+        let len = places.iter().position(|&n| n == EMPTY).unwrap_or(places.len());
+        &places[..len]
+    }
+}
+
+/// Scores nodes against whatever is searched for. Smaller is closer.
+pub trait Score {
+    /// Fills `scores` with the score of each of `nodes`.
+    fn score(&self, nodes: &[u32], scores: &mut Vec<f32>);
+}
+
+/// A node and its score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    pub score: f32,
+    pub node: u32,
+}
+
+impl Scored {
+    /// The order by score, then by node.
+    pub fn order(&self, other: &Scored) -> std::cmp::Ordering {
+        self.score.total_cmp(&other.score).then(self.node.cmp(&other.node))
+    }
+}
+
+/// The candidates of one search, best first. Nodes that are not allowed lead the way but are not counted: the pool
+/// reaches as far as the `wanted`-th allowed node.
+#[derive(Default)]
+pub struct Pool {
+    /// Sorted by score; `node` carries the flags.
+    entries: Vec<Scored>,
+    /// No entry before this one waits for its expansion.
+    cursor: usize,
+    wanted: usize,
+    allowed: usize,
+}
+
+impl Pool {
+    fn reset(&mut self, wanted: usize) {
+        self.entries.clear();
+        self.cursor = 0;
+        self.wanted = wanted.max(1);
+        self.allowed = 0;
+    }
+
+    fn insert(&mut self, score: f32, node: u32, allowed: bool) {
+        let full = self.allowed >= self.wanted;
+        if full && self.entries.last().is_some_and(|worst| score >= worst.score) {
+            return;
+        }
+        let at = self.entries.partition_point(|e| e.score <= score);
+        self.entries.insert(at, Scored { score, node: if allowed { node | ALLOWED } else { node } });
+        self.cursor = self.cursor.min(at);
+        self.allowed += usize::from(allowed);
+        while self.allowed >= self.wanted
+            && let Some(last) = self.entries.last()
+        {
+            let counts = last.node & ALLOWED != 0;
+            if counts && self.allowed == self.wanted {
+                break;
+            }
+            self.allowed -= usize::from(counts);
+            self.entries.pop();
+        }
+    }
+
+    /// Takes the nearest node that was not expanded yet.
+    fn next(&mut self) -> Option<u32> {
+        while let Some(entry) = self.entries.get_mut(self.cursor) {
+            self.cursor += 1;
+            if entry.node & EXPANDED == 0 {
+                entry.node |= EXPANDED;
+                return Some(entry.node & NODE);
+            }
+        }
+        None
+    }
+
+    /// How many allowed nodes it holds.
+    pub fn found(&self) -> usize {
+        self.allowed
+    }
+
+    /// The allowed nodes, best first.
+    pub fn hits(&self) -> impl Iterator<Item = Scored> {
+        let allowed = self.entries.iter().filter(|e| e.node & ALLOWED != 0);
+        allowed.map(|e| Scored { score: e.score, node: e.node & NODE })
+    }
+}
+
+/// Which nodes a search has seen: a bit a node, so that it stays in the nearest cache. Only what was set is cleared.
+#[derive(Default)]
+pub struct Visited {
+    words: Vec<u64>,
+    touched: Vec<u32>,
+}
+
+impl Visited {
+    /// Forgets everything and makes room for `nodes`.
+    pub fn reset(&mut self, nodes: usize) {
+        for &word in &self.touched {
+            self.words[word as usize] = 0;
+        }
+        self.touched.clear();
+        self.words.resize(nodes.div_ceil(64), 0);
+    }
+
+    /// Adds `node`; whether it is new.
+    pub fn insert(&mut self, node: u32) -> bool {
+        let at = node / 64;
+        let word = &mut self.words[at as usize];
+        let before = *word;
+        *word = before | 1 << (node % 64);
+        if before == 0 {
+            self.touched.push(at);
+        }
+        before != *word
+    }
+}
+
+/// How a search ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Every candidate was expanded.
+    Done,
+    /// It scored more nodes than it may, or was told to stop.
+    GaveUp,
+}
+
+/// A best-first search and the memory it reuses.
+#[derive(Default)]
+pub struct Beam {
+    pub pool: Pool,
+    visited: Visited,
+    fresh: Vec<u32>,
+    scores: Vec<f32>,
+    /// Nodes scored by the search so far.
+    scored: usize,
+}
+
+impl Beam {
+    /// Searches `links` from `entry` for the `wanted` best nodes that `allow` lets through; they end up in `pool`.
+    /// `go_on` is asked before each expansion with the number of nodes scored so far.
+    pub fn search(
+        &mut self,
+        links: Links,
+        score: &impl Score,
+        entry: u32,
+        wanted: usize,
+        allow: impl Fn(u32) -> bool,
+        go_on: impl Fn(usize) -> bool,
+    ) -> End {
+        self.visited.reset(links.table.len() / links.degree);
+        self.pool.reset(wanted);
+        self.scored = 0;
+        self.fresh.clear();
+        if self.visited.insert(entry) {
+            self.fresh.push(entry);
+        }
+        self.admit(score, &allow);
+        while let Some(node) = self.pool.next() {
+            if !go_on(self.scored) {
+                return End::GaveUp;
+            }
+            self.fresh.clear();
+            for &neighbour in links.of(node) {
+                if self.visited.insert(neighbour) {
+                    self.fresh.push(neighbour);
+                }
+            }
+            self.admit(score, &allow);
+        }
+        End::Done
+    }
+
+    /// The nearest node to be found from `entry` by always going to the best neighbour.
+    pub fn descend(&mut self, links: Links, score: &impl Score, entry: u32) -> u32 {
+        self.fresh.clear();
+        self.fresh.push(entry);
+        score.score(&self.fresh, &mut self.scores);
+        let mut best = Scored { score: self.scores[0], node: entry };
+        loop {
+            let neighbours = links.of(best.node);
+            score.score(neighbours, &mut self.scores);
+            let scored = neighbours.iter().zip(&self.scores).map(|(&node, &score)| Scored { score, node });
+            match scored.min_by(Scored::order).filter(|next| next.score < best.score) {
+                Some(next) => best = next,
+                None => return best.node,
+            }
+        }
+    }
+
+    fn admit(&mut self, score: &impl Score, allow: &impl Fn(u32) -> bool) {
+        score.score(&self.fresh, &mut self.scores);
+        self.scored += self.fresh.len();
+        for (&node, &score) in self.fresh.iter().zip(&self.scores) {
+            self.pool.insert(score, node, allow(node));
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! HNSW: a navigable graph in levels (Malkov & Yashunin, "Efficient and robust approximate nearest neighbor search using
+//! Hierarchical Navigable Small World graphs", 2016).
+//!
+//! The graph is built and searched on seven-bit codes, a quarter of the floats' bytes; the best candidates are then
+//! ranked by their raw vectors, so that scores are exact. Nodes are numbered in the order of a hash of their rows: a
+//! random order, which the build wants, and one in which the nodes of every upper level come first, so that a level
+//! is a plain table over `0..nodes` and node 0 is the entry.
+
+mod build;
+mod select;
+mod space;
+#[cfg(test)]
+mod tests;
+
+use super::beam::{Beam, EMPTY, End, Links, MAX_NODES};
+use super::catalog::{IndexSpec, Metric};
+use super::sections::{SectionWriter, Sections};
+use super::vectors::Vectors;
+use super::{BuildContext, Index, Probe};
+use crate::error::{Error, Result};
+use crate::kernel;
+use crate::kernel::topk::TopK;
+use crate::quant::sq7::{self, Sq7};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, ScalarBuffer, ToByteSlice};
+use build::Shape;
+use rayon::prelude::*;
+use space::{Scorer, Space, Target};
+use std::sync::atomic::Ordering;
+
+/// The layout of the sections.
+const FORMAT: u32 = 1;
+/// With M >= 2 a level holds at most half of the one below.
+const MAX_LEVELS: usize = 32;
+/// What an exact score costs, in scores of codes.
+const EXACT_COST: usize = 3;
+
+/// A graph over all rows of a segment.
+pub struct Hnsw {
+    vectors: Vectors,
+    shape: Shape,
+    space: Space,
+    /// The row of each node.
+    rows: ScalarBuffer<u32>,
+    levels: Vec<Level>,
+}
+
+/// The links of the nodes `0..nodes`.
+struct Level {
+    nodes: usize,
+    table: ScalarBuffer<u32>,
+    degree: usize,
+}
+
+/// What a search reuses.
+#[derive(Default)]
+pub struct Scratch {
+    beam: Beam,
+    target: Target,
+}
+
+impl Hnsw {
+    /// Builds the graph with the parameters `M` and `efConstruction`.
+    pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Hnsw> {
+        let total = vectors.len();
+        if total > MAX_NODES {
+            return Err(Error::invalid(format!(
+                "{total} rows in one graph. Valid range is [0, {MAX_NODES}]"
+            )));
+        }
+        let shape = shape(spec);
+        let (rows, counts) = arrange(total, shape.m, context.seed);
+        context.pace.checkpoint(0, total as u64)?;
+        let space = context.pool.install(|| Space::encode(&vectors, &rows, spec.metric));
+        let levels = build::build(&space, &counts, shape, context)?;
+        let seal = |(level, nodes): (build::Level, usize)| {
+            let places = level.table.len();
+            // A copy, because a `Vec` does not start at a cache line.
+            Level {
+                nodes,
+                table: ScalarBuffer::new(Buffer::from_slice_ref(&level.table), 0, places),
+                degree: level.degree,
+            }
+        };
+        let levels = levels.into_iter().zip(counts).map(seal).collect();
+        Ok(Hnsw { vectors, shape, space, rows: rows.into(), levels })
+    }
+
+    /// Opens what [`Index::save`] wrote. Links are checked one by one, so that a search never leaves its tables.
+    pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Hnsw> {
+        let (total, dim, shape) = (vectors.len(), vectors.dim(), shape(spec));
+        let head = sections.typed::<u32>("head", 5)?;
+        let [format, metric, m, levels, step] = head[..] else {
+            return Err(Error::corrupt("an HNSW index without a head"));
+        };
+        if format != FORMAT {
+            return Err(Error::new(
+                crate::Code::FormatTooNew,
+                format!("HNSW format {format}, this version reads {FORMAT}"),
+            ));
+        }
+        if (metric, m as usize) != (spec.metric.id(), shape.m) || levels as usize > MAX_LEVELS {
+            return Err(Error::corrupt("the HNSW index is not the one that its description names"));
+        }
+        let mean = sections.typed::<f32>("mean", dim)?.to_vec();
+        let quantizer = Sq7 { mean, step: f32::from_bits(step), normalise: spec.metric == Metric::Cosine };
+        if !(quantizer.step > 0.0
+            && quantizer.step.is_finite()
+            && quantizer.mean.iter().all(|m| m.is_finite()))
+        {
+            return Err(Error::corrupt("the quantizer of the HNSW index is not finite"));
+        }
+        let stride = sq7::stride(dim);
+        let codes = sections.typed(
+            "codes",
+            total.checked_mul(stride).ok_or_else(|| Error::corrupt("the HNSW index is too large"))?,
+        )?;
+        let offsets = sections.typed("offsets", total)?;
+        let rows = sections.typed("rows", total)?;
+        let counts = sections.typed::<u32>("counts", levels as usize)?;
+        check_rows(&rows)?;
+        check_counts(&counts, total)?;
+        let level = |(level, &nodes): (usize, &u32)| {
+            let (nodes, degree) = (nodes as usize, shape.degree(level));
+            let table: ScalarBuffer<u32> = sections.typed(&format!("links{level}"), nodes * degree)?;
+            if table.iter().fold(false, |bad, &link| bad | (link != EMPTY && link as usize >= nodes)) {
+                return Err(Error::corrupt(format!(
+                    "a link of level {level} of the HNSW index leads nowhere"
+                )));
+            }
+            Ok(Level { nodes, table, degree })
+        };
+        let levels = counts.iter().enumerate().map(level).collect::<Result<_>>()?;
+        let space = Space { quantizer, metric: spec.metric, codes, offsets, stride };
+        Ok(Hnsw { vectors, shape, space, rows, levels })
+    }
+
+    /// The hits of one query by the graph; false if it gave up: it would cost more than to look at each row.
+    fn search_graph(
+        &self,
+        query: &[f32],
+        probe: &Probe,
+        allowed: usize,
+        scratch: &mut Scratch,
+        top: &mut TopK,
+    ) -> bool {
+        let total = self.rows.len();
+        let wanted = probe.params.count("ef").max(probe.k);
+        let expected = (wanted * self.shape.m) as f64 * total as f64 / allowed as f64;
+        if wanted >= allowed || expected > (allowed * EXACT_COST) as f64 {
+            return false;
+        }
+        let Scratch { beam, target } = scratch;
+        self.space.aim_at_query(query, target);
+        let scorer = Scorer { space: &self.space, target };
+        let mut entry = 0;
+        for level in self.levels[1..].iter().rev() {
+            entry = beam.descend(level.links(), &scorer, entry);
+        }
+        let links = self.levels[0].links();
+        let go_on = |scored| scored <= 2 * EXACT_COST * allowed && !probe.stop.load(Ordering::Relaxed);
+        let end = match probe.allow {
+            None => beam.search(links, &scorer, entry, wanted, |_| true, go_on),
+            Some(allow) => {
+                let allow = |node: u32| allow.value(self.rows[node as usize].as_usize());
+                beam.search(links, &scorer, entry, wanted, allow, go_on)
+            }
+        };
+        if end == End::GaveUp || beam.pool.found() < probe.k.min(allowed) {
+            return false;
+        }
+        let exact = Exact::new(query, self.space.metric);
+        for hit in beam.pool.hits().take(rerank(probe.k)) {
+            let row = self.rows[hit.node as usize];
+            top.push(exact.score(self.vectors.row(row as usize)), row);
+        }
+        true
+    }
+
+    /// The hits of one query by looking at every allowed row.
+    fn search_rows(&self, query: &[f32], probe: &Probe, top: &mut TopK) {
+        let exact = Exact::new(query, self.space.metric);
+        let all;
+        let allow = match probe.allow {
+            Some(allow) => allow,
+            None => {
+                all = BooleanBuffer::new_set(self.rows.len());
+                &all
+            }
+        };
+        for (i, row) in allow.set_indices().enumerate() {
+            if i % 1024 == 0 && probe.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            top.push(exact.score(self.vectors.row(row)), row as u32);
+        }
+    }
+}
+
+impl Index for Hnsw {
+    fn search(&self, probe: &Probe, scratch: &mut super::Scratch, tops: &mut [TopK]) {
+        let allowed = probe.allow.map_or(self.rows.len(), BooleanBuffer::count_set_bits);
+        if allowed == 0 {
+            return;
+        }
+        for (query, top) in probe.queries.chunks_exact(self.vectors.dim()).zip(tops) {
+            if probe.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if !self.search_graph(query, probe, allowed, &mut scratch.hnsw, top) {
+                self.search_rows(query, probe, top);
+            }
+        }
+    }
+
+    fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
+        let metric = self.space.metric.id();
+        let head = [
+            FORMAT,
+            metric,
+            self.shape.m as u32,
+            self.levels.len() as u32,
+            self.space.quantizer.step.to_bits(),
+        ];
+        let counts: Vec<u32> = self.levels.iter().map(|level| level.nodes as u32).collect();
+        out.section("head", head.to_byte_slice())?;
+        out.section("mean", self.space.quantizer.mean.to_byte_slice())?;
+        out.section("codes", &self.space.codes)?;
+        out.section("offsets", self.space.offsets.to_byte_slice())?;
+        out.section("rows", self.rows.to_byte_slice())?;
+        out.section("counts", counts.to_byte_slice())?;
+        for (number, level) in self.levels.iter().enumerate() {
+            out.section(&format!("links{number}"), level.table.to_byte_slice())?;
+        }
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        let links: usize = self.levels.iter().map(|level| level.table.len()).sum();
+        self.space.memory() + (links + self.rows.len()) * size_of::<u32>()
+    }
+}
+
+impl Level {
+    fn links(&self) -> Links<'_> {
+        Links { table: &self.table, degree: self.degree }
+    }
+}
+
+/// How many of the best candidates are ranked by their raw vectors.
+fn rerank(k: usize) -> usize {
+    (2 * k).max(k + 32)
+}
+
+/// A query against raw vectors.
+struct Exact<'a> {
+    query: &'a [f32],
+    metric: Metric,
+    /// For COSINE: of the query.
+    norm: f32,
+}
+
+impl<'a> Exact<'a> {
+    fn new(query: &'a [f32], metric: Metric) -> Self {
+        let norm = if metric == Metric::Cosine { kernel::dot(query, query) } else { 0.0 };
+        Exact { query, metric, norm }
+    }
+
+    fn score(&self, row: &[f32]) -> f32 {
+        match self.metric {
+            Metric::L2 => kernel::l2(self.query, row),
+            Metric::Cosine => {
+                let (dot, norm) = kernel::dot_norm(self.query, row);
+                let norms = (self.norm * norm).sqrt();
+                if norms > 0.0 { -dot / norms } else { 0.0 }
+            }
+            _ => -kernel::dot(self.query, row),
+        }
+    }
+}
+
+fn shape(spec: &IndexSpec) -> Shape {
+    Shape { m: spec.params.count("M").max(2), ef_construction: spec.params.count("efConstruction").max(1) }
+}
+
+/// The rows in the order of their nodes, and how many nodes each level has.
+///
+/// A node is on level `l` with probability `m^-l`, as in the paper; the hash of its row decides and not a sequence of
+/// random numbers, so that levels are the same however the rows are dealt to threads. Integers decide, not logarithms,
+/// so that they are the same on every machine.
+fn arrange(total: usize, m: usize, seed: u64) -> (Vec<u32>, Vec<usize>) {
+    let mut hashed: Vec<(u64, u32)> = (0..total as u32).map(|row| (hash(seed, row), row)).collect();
+    hashed.par_sort_unstable();
+    let mut counts = vec![total];
+    let mut limit = u64::MAX / m as u64;
+    while counts.len() < MAX_LEVELS {
+        match hashed.partition_point(|&(hash, _)| hash < limit) {
+            0 => break,
+            nodes => counts.push(nodes),
+        }
+        limit /= m as u64;
+    }
+    (hashed.into_iter().map(|(_, row)| row).collect(), counts)
+}
+
+/// SplitMix64 (Steele, Lea & Flood 2014).
+fn hash(seed: u64, row: u32) -> u64 {
+    let mut z = seed.wrapping_add(u64::from(row).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Every row has one node.
+fn check_rows(rows: &[u32]) -> Result<()> {
+    let mut seen = vec![false; rows.len()];
+    for &row in rows {
+        match seen.get_mut(row as usize) {
+            Some(seen) if !*seen => *seen = true,
+            _ => {
+                return Err(Error::corrupt(format!(
+                    "row {row} of the HNSW index is out of range or there twice"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Level 0 has all nodes, each other at least one and no more than the one below.
+fn check_counts(counts: &[u32], total: usize) -> Result<()> {
+    let all = counts.first().is_some_and(|&nodes| nodes as usize == total);
+    let sinking = counts.windows(2).all(|pair| 0 < pair[1] && pair[1] <= pair[0]);
+    if all && sinking {
+        Ok(())
+    } else {
+        Err(Error::corrupt("the levels of the HNSW index do not fit its rows"))
+    }
+}

@@ -1,0 +1,122 @@
+//! The space that the graph lives in: seven-bit codes of all rows, scored by integer inner products, so that a build
+//! sees the same numbers on every machine.
+
+use crate::index::beam::Score;
+use crate::index::catalog::Metric;
+use crate::index::vectors::Vectors;
+use crate::kernel;
+use crate::quant::sq7::{self, Form, Query, Sq7, ZERO_CODE};
+use arrow_buffer::{MutableBuffer, ScalarBuffer};
+use rayon::prelude::*;
+use std::cell::RefCell;
+
+/// Codes of all nodes, and one integer beside each that makes scores of inner products.
+pub struct Space {
+    pub quantizer: Sq7,
+    pub metric: Metric,
+    /// [`sq7::stride`] bytes a node.
+    pub codes: ScalarBuffer<u8>,
+    /// L2 and COSINE: the squared length of the centred code. IP: the inner product of the decoded vector with the mean.
+    /// Both in units of step squared.
+    pub offsets: ScalarBuffer<i32>,
+    pub stride: usize,
+}
+
+/// A query, or a node as a query, against the nodes of a space.
+#[derive(Default)]
+pub struct Target {
+    query: Query,
+    /// What the codes' zero point adds to an inner product.
+    shift: i32,
+    dots: RefCell<Vec<i32>>,
+}
+
+/// A target bound to its space.
+pub struct Scorer<'a> {
+    pub space: &'a Space,
+    pub target: &'a Target,
+}
+
+impl Space {
+    /// Trains on `vectors` and encodes them; node `i` is row `rows[i]`. Runs on the pool of the caller.
+    pub fn encode(vectors: &Vectors, rows: &[u32], metric: Metric) -> Space {
+        let quantizer = Sq7::train(vectors.values(), vectors.dim(), metric == Metric::Cosine);
+        let stride = sq7::stride(vectors.dim());
+        let mut codes = MutableBuffer::from_len_zeroed(rows.len() * stride);
+        let mut offsets = vec![0; rows.len()];
+        let places = codes.as_slice_mut().par_chunks_exact_mut(stride).zip(&mut offsets).zip(rows);
+        places.for_each(|((code, offset), &row)| {
+            quantizer.encode(vectors.row(row as usize), code);
+            *offset = offset_of(&quantizer, metric, &code[..vectors.dim()]);
+        });
+        let codes = ScalarBuffer::new(codes.into(), 0, rows.len() * stride);
+        Space { quantizer, metric, codes, offsets: offsets.into(), stride }
+    }
+
+    /// Makes `target` a query of the user.
+    pub fn aim_at_query(&self, query: &[f32], target: &mut Target) {
+        let form = if self.metric == Metric::L2 { Form::L2 } else { Form::NegatedDot };
+        self.quantizer.query(query, form, 0.0, &mut target.query);
+        // The distance to what was stored errs less than one with the row's true norm where it matters, near the query:
+        // its error grows with their distance and not with the query's length.
+        target.query.norm_factor *= self.quantizer.step * self.quantizer.step;
+        target.shift = 0;
+    }
+
+    /// Makes `target` the vector of `node`: the score of two nodes is the same from both sides.
+    pub fn aim_at_node(&self, node: u32, target: &mut Target) {
+        let code = self.code(node);
+        let bytes = &mut target.query.bytes;
+        bytes.clear();
+        bytes.extend(code.iter().map(|&c| (i32::from(c) - ZERO_CODE) as i8));
+        let dim = self.quantizer.mean.len();
+        bytes[dim..].fill(0);
+        target.shift = ZERO_CODE * bytes.iter().map(|&b| i32::from(b)).sum::<i32>();
+        let (factor, scale) = if self.metric == Metric::Ip { (-1.0, -1.0) } else { (1.0, -2.0) };
+        target.query.base = factor * self.offsets[node as usize] as f32;
+        target.query.norm_factor = factor;
+        target.query.scale = scale;
+    }
+
+    /// The score of one node.
+    pub fn score_one(&self, target: &Target, node: u32) -> f32 {
+        target.score(kernel::dot_code(&target.query.bytes, self.code(node)), self.offsets[node as usize])
+    }
+
+    pub fn memory(&self) -> usize {
+        self.codes.len()
+            + self.offsets.len() * size_of::<i32>()
+            + self.quantizer.mean.len() * size_of::<f32>()
+    }
+
+    fn code(&self, node: u32) -> &[u8] {
+        &self.codes[node as usize * self.stride..][..self.stride]
+    }
+}
+
+impl Target {
+    fn score(&self, dot: i32, offset: i32) -> f32 {
+        self.query.score(dot - self.shift, offset as f32)
+    }
+}
+
+impl Score for Scorer<'_> {
+    fn score(&self, nodes: &[u32], scores: &mut Vec<f32>) {
+        let dots = &mut *self.target.dots.borrow_mut();
+        dots.resize(nodes.len(), 0);
+        kernel::dot_code_gather(&self.target.query.bytes, &self.space.codes, nodes, dots);
+        scores.clear();
+        let offsets = &self.space.offsets;
+        scores.extend(nodes.iter().zip(dots).map(|(&n, &mut d)| self.target.score(d, offsets[n as usize])));
+    }
+}
+
+/// What [`Space::offsets`] holds for `code` (without padding). Summed in order and in f64: the same everywhere.
+fn offset_of(quantizer: &Sq7, metric: Metric, code: &[u8]) -> i32 {
+    let centred = code.iter().map(|&c| i32::from(c) - ZERO_CODE);
+    if metric != Metric::Ip {
+        return centred.map(|c| c * c).sum();
+    }
+    let dot: f64 = centred.zip(&quantizer.mean).map(|(c, &m)| f64::from(c) * f64::from(m)).sum();
+    (dot / f64::from(quantizer.step)).round() as i32
+}
