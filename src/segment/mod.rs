@@ -1,1 +1,94 @@
 //! Rows of one segment: growing, sealed, deletes; what a snapshot holds.
+//!
+//! A segment is rows that never change, a bitmap of those that are live, and perhaps an index. Growing rows are in
+//! memory (and in the WAL); sealed rows are in files of their own, mapped when they are first needed.
+
+mod container;
+mod data;
+mod growing;
+mod index_file;
+mod live;
+mod memory;
+mod rows;
+mod sealed;
+mod slot;
+
+pub use growing::Growing;
+pub use index_file::{IndexFile, LoadedIndex};
+pub use live::Live;
+pub use memory::{Memory, Reservation};
+pub use rows::{Key, Rows, Run, gather, gather_column};
+pub use sealed::Sealed;
+
+use crate::error::Result;
+use crate::storage::vfs::Vfs;
+use rayon::ThreadPool;
+use std::sync::Arc;
+
+/// What every segment of a database shares.
+pub struct Shared {
+    pub vfs: Arc<dyn Vfs>,
+    pub pool: ThreadPool,
+    pub memory: Arc<Memory>,
+}
+
+/// Where the rows of a segment are.
+#[derive(Clone)]
+pub enum Source {
+    Growing(Arc<Rows>),
+    Sealed(Arc<Sealed>),
+}
+
+/// One segment as a snapshot sees it. Cloning shares everything.
+#[derive(Clone)]
+pub struct SegmentView {
+    pub source: Source,
+    pub live: Live,
+    pub index: Option<Arc<IndexFile>>,
+}
+
+impl SegmentView {
+    /// A view of rows in memory, all of them live.
+    pub fn growing(rows: Rows) -> SegmentView {
+        let live = Live::all(rows.len());
+        SegmentView { source: Source::Growing(Arc::new(rows)), live, index: None }
+    }
+
+    /// A view of a sealed segment without an index.
+    pub fn sealed(sealed: Arc<Sealed>, live: Live) -> SegmentView {
+        SegmentView { source: Source::Sealed(sealed), live, index: None }
+    }
+
+    /// Rows, dead ones included.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows; those of a sealed segment are opened and verified at the first call.
+    pub fn rows(&self) -> Result<Arc<Rows>> {
+        match &self.source {
+            Source::Growing(rows) => Ok(rows.clone()),
+            Source::Sealed(sealed) => sealed.rows(),
+        }
+    }
+
+    /// The sealed segment, if it is one.
+    pub fn as_sealed(&self) -> Option<&Arc<Sealed>> {
+        match &self.source {
+            Source::Growing(_) => None,
+            Source::Sealed(sealed) => Some(sealed),
+        }
+    }
+
+    /// The index, opened and verified at the first call.
+    pub fn loaded_index(&self) -> Result<Option<Arc<LoadedIndex>>> {
+        match (&self.index, &self.source) {
+            (Some(index), Source::Sealed(_)) => index.get(&*self.rows()?).map(Some),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Fields, data types, limits and their validation, in Milvus' field words and with Milvus' messages.
+
+mod json;
+
+use crate::error::{Error, Result};
+use arrow_schema::{DataType as ArrowType, Field as ArrowField, FieldRef, Schema as ArrowSchema, SchemaRef};
+use std::sync::Arc;
+
+/// Most fields of a collection.
+pub const MAX_FIELDS: usize = 64;
+/// Largest dimension of a vector field.
+pub const MAX_DIM: i64 = 32768;
+/// Largest `max_length` of a VarChar field, and so its most bytes.
+pub const MAX_VARCHAR: i64 = 65535;
+/// Most bytes of one JSON value.
+pub const MAX_JSON: usize = 65536;
+/// Most bytes of a name.
+const MAX_NAME: usize = 255;
+
+/// The data type of a field, with Milvus' numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum DataType {
+    Bool = 1,
+    Int8 = 2,
+    Int16 = 3,
+    Int32 = 4,
+    Int64 = 5,
+    Float = 10,
+    Double = 11,
+    VarChar = 21,
+    Json = 23,
+    BinaryVector = 100,
+    FloatVector = 101,
+}
+
+impl DataType {
+    const ALL: [DataType; 11] = [
+        DataType::Bool,
+        DataType::Int8,
+        DataType::Int16,
+        DataType::Int32,
+        DataType::Int64,
+        DataType::Float,
+        DataType::Double,
+        DataType::VarChar,
+        DataType::Json,
+        DataType::BinaryVector,
+        DataType::FloatVector,
+    ];
+
+    /// Milvus' number for it.
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The type of a Milvus number.
+    pub fn from_number(number: u32) -> Option<DataType> {
+        Self::ALL.into_iter().find(|t| t.number() == number)
+    }
+
+    /// Milvus' name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DataType::Bool => "Bool",
+            DataType::Int8 => "Int8",
+            DataType::Int16 => "Int16",
+            DataType::Int32 => "Int32",
+            DataType::Int64 => "Int64",
+            DataType::Float => "Float",
+            DataType::Double => "Double",
+            DataType::VarChar => "VarChar",
+            DataType::Json => "JSON",
+            DataType::BinaryVector => "BinaryVector",
+            DataType::FloatVector => "FloatVector",
+        }
+    }
+
+    /// The type of a name in any case, with or without underscores (`FloatVector`, `FLOAT_VECTOR`).
+    pub fn from_name(name: &str) -> Option<DataType> {
+        let plain = name.replace('_', "");
+        Self::ALL.into_iter().find(|t| t.name().eq_ignore_ascii_case(&plain))
+    }
+
+    /// Whether its values are vectors.
+    pub fn is_vector(self) -> bool {
+        matches!(self, DataType::BinaryVector | DataType::FloatVector)
+    }
+}
+
+/// One field of a collection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    pub name: String,
+    pub description: String,
+    pub data_type: DataType,
+    pub is_primary: bool,
+    /// VarChar only: the most bytes of a value; 0 for other types.
+    pub max_length: usize,
+    /// Vectors only: the dimension, for binary vectors in bits; 0 for other types.
+    pub dim: usize,
+}
+
+impl Field {
+    /// The Arrow type of its column, in the one form that the engine stores.
+    pub fn arrow_type(&self) -> ArrowType {
+        match self.data_type {
+            DataType::Bool => ArrowType::Boolean,
+            DataType::Int8 => ArrowType::Int8,
+            DataType::Int16 => ArrowType::Int16,
+            DataType::Int32 => ArrowType::Int32,
+            DataType::Int64 => ArrowType::Int64,
+            DataType::Float => ArrowType::Float32,
+            DataType::Double => ArrowType::Float64,
+            DataType::VarChar | DataType::Json => ArrowType::Utf8,
+            DataType::BinaryVector => ArrowType::FixedSizeBinary((self.dim / 8) as i32),
+            DataType::FloatVector => ArrowType::FixedSizeList(float_item(), self.dim as i32),
+        }
+    }
+
+    /// Bytes of one value, without the bytes of texts.
+    pub fn fixed_bytes(&self) -> usize {
+        match self.data_type {
+            DataType::Bool | DataType::Int8 => 1,
+            DataType::Int16 => 2,
+            DataType::Int32 | DataType::Float | DataType::VarChar | DataType::Json => 4,
+            DataType::Int64 | DataType::Double => 8,
+            DataType::BinaryVector => self.dim / 8,
+            DataType::FloatVector => self.dim * 4,
+        }
+    }
+}
+
+/// The item field of a float vector's list.
+pub fn float_item() -> FieldRef {
+    Arc::new(ArrowField::new("item", ArrowType::Float32, false))
+}
+
+/// The schema of a collection: validated, so that whoever holds one may rely on the limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schema {
+    description: String,
+    fields: Vec<Field>,
+    auto_id: bool,
+    primary: usize,
+    arrow: SchemaRef,
+}
+
+impl Schema {
+    /// Checks the fields against Milvus' limits. `auto_id` is about the primary key.
+    pub fn new(description: String, fields: Vec<Field>, auto_id: bool) -> Result<Schema> {
+        if fields.len() > MAX_FIELDS {
+            return Err(Error::invalid(format!(
+                "maximum field's number should be limited to {MAX_FIELDS}, got {}",
+                fields.len()
+            )));
+        }
+        for (at, field) in fields.iter().enumerate() {
+            check_field(field)?;
+            if fields[..at].iter().any(|f| f.name == field.name) {
+                return Err(Error::invalid(format!("duplicated field name: {}", field.name)));
+            }
+        }
+        let primary = primary_key(&fields, auto_id)?;
+        let vectors: Vec<&str> =
+            fields.iter().filter(|f| f.data_type.is_vector()).map(|f| f.name.as_str()).collect();
+        match vectors.len() {
+            1 => {}
+            0 => return Err(Error::invalid("schema does not contain vector field")),
+            _ => {
+                let names = vectors.join(", ");
+                return Err(Error::invalid(format!(
+                    "multiple vector fields is not supported, fields name: {names}"
+                )));
+            }
+        }
+        let columns: Vec<ArrowField> =
+            fields.iter().map(|f| ArrowField::new(&f.name, f.arrow_type(), false)).collect();
+        Ok(Schema { description, fields, auto_id, primary, arrow: Arc::new(ArrowSchema::new(columns)) })
+    }
+
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The field of that name and its place, which is also the place of its column.
+    pub fn field(&self, name: &str) -> Option<(usize, &Field)> {
+        self.fields.iter().enumerate().find(|(_, f)| f.name == name)
+    }
+
+    pub fn primary(&self) -> &Field {
+        &self.fields[self.primary]
+    }
+
+    /// The place of the primary key's column.
+    pub fn primary_at(&self) -> usize {
+        self.primary
+    }
+
+    /// Whether the engine makes the primary keys.
+    pub fn auto_id(&self) -> bool {
+        self.auto_id
+    }
+
+    /// The Arrow schema of stored rows: every field in order, nothing nullable.
+    pub fn arrow(&self) -> &SchemaRef {
+        &self.arrow
+    }
+}
+
+fn check_field(field: &Field) -> Result<()> {
+    check_name(&field.name, "field")?;
+    let dim = field.dim as i64;
+    if field.data_type.is_vector() && !(1..=MAX_DIM).contains(&dim) {
+        return Err(Error::invalid(format!("invalid dimension: {dim}. should be in range 1 ~ {MAX_DIM}")));
+    }
+    if field.data_type == DataType::BinaryVector && dim % 8 != 0 {
+        return Err(Error::invalid(format!("invalid dimension: {dim}. should be multiple of 8. ")));
+    }
+    if field.data_type == DataType::VarChar && !(1..=MAX_VARCHAR).contains(&(field.max_length as i64)) {
+        return Err(Error::invalid(format!(
+            "the maximum length specified for a VarChar should be in (0, {MAX_VARCHAR}], field {} has {}",
+            field.name, field.max_length
+        )));
+    }
+    Ok(())
+}
+
+fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {
+    let primaries: Vec<usize> = (0..fields.len()).filter(|&i| fields[i].is_primary).collect();
+    let &[primary] = primaries.as_slice() else {
+        let names: Vec<&str> = primaries.iter().map(|&i| fields[i].name.as_str()).collect();
+        return Err(Error::invalid(if names.is_empty() {
+            "primary key is not specified".to_owned()
+        } else {
+            format!("there are more than one primary key, field name = {}", names.join(", "))
+        }));
+    };
+    let field = &fields[primary];
+    match field.data_type {
+        DataType::Int64 => Ok(primary),
+        DataType::VarChar if !auto_id => Ok(primary),
+        DataType::VarChar => Err(Error::invalid(format!(
+            "auto_id needs an Int64 primary key, field {} is VarChar",
+            field.name
+        ))),
+        other => Err(Error::invalid(format!(
+            "the data type of primary key should be Int64 or VarChar, field {} is {}",
+            field.name,
+            other.name()
+        ))),
+    }
+}
+
+/// Checks the name of a collection.
+pub fn check_collection_name(name: &str) -> Result<()> {
+    check_name(name, "collection")
+}
+
+/// Checks the name of an index.
+pub fn check_index_name(name: &str) -> Result<()> {
+    check_name(name, "index")
+}
+
+/// Milvus' rules for the names of collections, fields and indexes, in the words it has for each `kind`.
+fn check_name(name: &str, kind: &str) -> Result<()> {
+    let first_is_good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let all_are_good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let why = if name.is_empty() {
+        format!("the {kind} name should not be empty")
+    } else if name.len() > MAX_NAME {
+        format!("the length of a {kind} name must be less than {MAX_NAME} characters")
+    } else if !first_is_good {
+        format!("the first character of a {kind} name must be an underscore or letter")
+    } else if !all_are_good {
+        format!("{kind} name can only contain numbers, letters and underscores")
+    } else {
+        return Ok(());
+    };
+    // Milvus writes the two sentences about an index' name differently.
+    let why = match (kind, all_are_good) {
+        ("index", _) if !first_is_good && !name.is_empty() => {
+            "The first character of a index name must be an underscore or letter.".to_owned()
+        }
+        ("index", false) => "Index name can only contain numbers, letters, and underscores.".to_owned(),
+        _ => why,
+    };
+    Err(Error::invalid(format!("Invalid {kind} name: {name}. {why}")))
+}
+
+#[cfg(test)]
+mod tests;

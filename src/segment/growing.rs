@@ -1,0 +1,174 @@
+//! The growing rows of a collection: chunks that are merged with their neighbours while they are small, so that there
+//! are few of them and each row is copied a logarithmic number of times.
+
+use crate::error::Result;
+use crate::schema::Schema;
+use crate::segment::rows::concat;
+use crate::segment::{Key, Live, Memory, Rows, SegmentView, Source};
+use std::sync::Arc;
+
+/// Merged chunks stay below this, so that no insert waits long for a copy.
+const MERGE_BYTES: u64 = 16 << 20;
+
+/// Chunks of growing rows, oldest first.
+pub struct Growing {
+    schema: Arc<Schema>,
+    memory: Arc<Memory>,
+    chunks: Vec<SegmentView>,
+    /// The first chunks are being sealed and stay as they are, but for deletes.
+    frozen: usize,
+}
+
+impl Growing {
+    pub fn new(schema: Arc<Schema>, memory: Arc<Memory>) -> Growing {
+        Growing { schema, memory, chunks: Vec::new(), frozen: 0 }
+    }
+
+    pub fn chunks(&self) -> &[SegmentView] {
+        &self.chunks
+    }
+
+    /// Bytes of all growing rows.
+    pub fn bytes(&self) -> u64 {
+        self.rows().map(|rows| rows.bytes()).sum()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Arc<Rows>> {
+        self.chunks.iter().filter_map(|chunk| match &chunk.source {
+            Source::Growing(rows) => Some(rows),
+            Source::Sealed(_) => None,
+        })
+    }
+
+    pub fn push(&mut self, rows: Rows) -> Result<()> {
+        self.chunks.push(SegmentView::growing(rows));
+        while self.merge_last_two()? {}
+        Ok(())
+    }
+
+    /// Merges the last two chunks if they are of comparable size.
+    fn merge_last_two(&mut self) -> Result<bool> {
+        let [.., first, second] = &self.chunks[self.frozen..] else { return Ok(false) };
+        let (Source::Growing(a), Source::Growing(b)) = (&first.source, &second.source) else {
+            return Ok(false);
+        };
+        if a.bytes() > 2 * b.bytes() || a.bytes() + b.bytes() > MERGE_BYTES {
+            return Ok(false);
+        }
+        let memory = self.memory.force(a.bytes() + b.bytes());
+        let merged = Rows::new(&self.schema, concat(&self.schema, &[a, b])?, Some(memory));
+        let live = Live::concat([&first.live, &second.live].into_iter());
+        self.chunks.truncate(self.chunks.len() - 2);
+        self.chunks.push(SegmentView { source: Source::Growing(Arc::new(merged)), live, index: None });
+        Ok(true)
+    }
+
+    /// Marks the rows of `keys` as dead; says how many there were.
+    pub fn delete(&mut self, keys: &[Key]) -> u64 {
+        let mut deleted = 0;
+        for chunk in &mut self.chunks {
+            if let Source::Growing(rows) = &chunk.source {
+                deleted += delete(rows, &mut chunk.live, keys);
+            }
+        }
+        deleted
+    }
+
+    /// Takes the chunks of now for sealing; they stay here until [`Growing::thaw`] or [`Growing::remove_frozen`].
+    pub fn freeze(&mut self) -> Vec<SegmentView> {
+        self.frozen = self.chunks.len();
+        self.chunks.clone()
+    }
+
+    /// The sealing failed: the chunks are ordinary ones again.
+    pub fn thaw(&mut self) {
+        self.frozen = 0;
+    }
+
+    /// The sealing is done: takes the frozen chunks out, with the deletes since.
+    pub fn remove_frozen(&mut self) -> Vec<SegmentView> {
+        self.chunks.drain(..std::mem::take(&mut self.frozen)).collect()
+    }
+}
+
+/// Marks the rows of `keys` as dead in `live`; says how many were alive.
+pub fn delete(rows: &Rows, live: &mut Live, keys: &[Key]) -> u64 {
+    let mut found = Vec::new();
+    for &key in keys {
+        rows.find(key, &mut found);
+    }
+    let before = live.count();
+    *live = live.without(&found);
+    (before - live.count()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::rows::tests::{batch, schema};
+
+    fn growing() -> Growing {
+        Growing::new(Arc::new(schema()), Memory::new(0))
+    }
+
+    fn push(growing: &mut Growing, keys: &[i64]) {
+        growing.push(Rows::new(&schema(), batch(keys), None)).unwrap();
+    }
+
+    fn live_keys(growing: &Growing) -> Vec<i64> {
+        let mut keys = Vec::new();
+        for chunk in growing.chunks() {
+            let rows = chunk.rows().unwrap();
+            for row in (0..rows.len()).filter(|&row| chunk.live.is_live(row)) {
+                let Key::Int(key) = rows.key(row) else { panic!() };
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn few_chunks_in_order() {
+        let mut growing = growing();
+        (0..1000).for_each(|key| push(&mut growing, &[key]));
+        assert!(growing.chunks().len() <= 12, "{}", growing.chunks().len());
+        assert_eq!(live_keys(&growing), (0..1000).collect::<Vec<_>>());
+        assert_eq!(growing.bytes(), growing.rows().map(|r| r.bytes()).sum::<u64>());
+        assert_eq!(growing.memory.used(), growing.bytes() - unmerged_bytes(&growing));
+    }
+
+    /// Rows that were pushed without a reservation and never merged.
+    fn unmerged_bytes(growing: &Growing) -> u64 {
+        growing.rows().filter(|rows| rows.len() == 1).map(|rows| rows.bytes()).sum()
+    }
+
+    #[test]
+    fn deletes_survive_merges() {
+        let mut growing = growing();
+        push(&mut growing, &[1, 2, 3]);
+        assert_eq!(growing.delete(&[Key::Int(2), Key::Int(9), Key::Int(2)]), 1);
+        push(&mut growing, &[2, 4]);
+        push(&mut growing, &[5]);
+        assert_eq!(live_keys(&growing), [1, 3, 2, 4, 5]);
+        assert_eq!(growing.delete(&[Key::Int(2)]), 1);
+        assert_eq!(live_keys(&growing), [1, 3, 4, 5]);
+    }
+
+    #[test]
+    fn frozen_chunks_are_not_merged() {
+        let mut growing = growing();
+        push(&mut growing, &[1, 2]);
+        let frozen = growing.freeze();
+        push(&mut growing, &[3, 4]);
+        assert_eq!(growing.chunks().len(), 2);
+        growing.delete(&[Key::Int(1), Key::Int(4)]);
+        assert_eq!(frozen[0].live.dead(), 0);
+        let sealed = growing.remove_frozen();
+        assert_eq!((sealed.len(), sealed[0].live.dead()), (1, 1));
+        assert_eq!(live_keys(&growing), [3]);
+        growing.freeze();
+        growing.thaw();
+        push(&mut growing, &[7, 8]);
+        assert_eq!(growing.chunks().len(), 1);
+    }
+}

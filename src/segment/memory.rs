@@ -1,0 +1,81 @@
+//! The memory budget of a database: growing rows and loaded indexes. Mapped files are the kernel's to drop.
+
+use crate::error::{Code, Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes in use, and their limit.
+pub struct Memory {
+    limit: u64,
+    used: AtomicU64,
+}
+
+/// Bytes that are given back when it is dropped.
+pub struct Reservation {
+    memory: Arc<Memory>,
+    bytes: u64,
+}
+
+impl Memory {
+    /// `limit` in bytes; 0 for none.
+    pub fn new(limit: u64) -> Arc<Memory> {
+        Arc::new(Memory { limit, used: AtomicU64::new(0) })
+    }
+
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes` for `what`, or fails with both sizes.
+    pub fn reserve(self: &Arc<Memory>, bytes: u64, what: &str) -> Result<Reservation> {
+        let reservation = self.force(bytes);
+        let used = self.used();
+        if self.limit > 0 && used > self.limit {
+            return Err(Error::new(
+                Code::MemoryLimit,
+                format!(
+                    "{what} needs {bytes} bytes; with the {} in use it exceeds memory_limit {}",
+                    used - bytes,
+                    self.limit
+                ),
+            ));
+        }
+        Ok(reservation)
+    }
+
+    /// Takes `bytes` whatever the limit says: for rows that are acknowledged already.
+    pub fn force(self: &Arc<Memory>, bytes: u64) -> Reservation {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+        Reservation { memory: self.clone(), bytes }
+    }
+}
+
+impl Reservation {
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_reservation_takes_nothing() {
+        let memory = Memory::new(100);
+        let first = memory.reserve(60, "a").unwrap();
+        let error = memory.reserve(50, "loading").err().unwrap();
+        assert_eq!(error.code(), Code::MemoryLimit);
+        assert_eq!(error.message(), "loading needs 50 bytes; with the 60 in use it exceeds memory_limit 100");
+        assert_eq!(memory.used(), 60);
+        drop(first);
+        assert_eq!(memory.reserve(100, "b").unwrap().bytes(), 100);
+        assert_eq!(Memory::new(0).reserve(u64::MAX / 2, "c").unwrap().bytes(), u64::MAX / 2);
+    }
+}

@@ -1,0 +1,271 @@
+//! Rows that never change, in memory or mapped; finding them by primary key, and gathering them into new columns.
+
+use crate::batch;
+use crate::error::{Error, Result};
+use crate::index::vectors::Vectors;
+use crate::schema::{DataType, Schema};
+use crate::segment::Reservation;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
+use arrow_buffer::ScalarBuffer;
+use arrow_data::transform::MutableArrayData;
+use arrow_schema::SchemaRef;
+use std::cmp::Ordering;
+use std::sync::{Arc, OnceLock};
+
+/// A primary key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Key<'a> {
+    Int(i64),
+    Text(&'a str),
+}
+
+impl<'a> Key<'a> {
+    /// The key at `row` of a column of keys (Int64Array or StringArray).
+    pub fn at(keys: &'a ArrayRef, row: usize) -> Key<'a> {
+        match keys.as_primitive_opt::<Int64Type>() {
+            Some(ints) => Key::Int(ints.value(row)),
+            None => Key::Text(keys.as_string::<i32>().value(row)),
+        }
+    }
+}
+
+/// A batch of rows in the one form of [`batch::canonical`].
+pub struct Rows {
+    batch: RecordBatch,
+    primary: usize,
+    vectors: Option<Vectors>,
+    /// Rows by their keys, made when the first key is looked up.
+    order: OnceLock<Order>,
+    bytes: u64,
+    _memory: Option<Reservation>,
+}
+
+enum Order {
+    /// The keys ascend already.
+    Rows,
+    Sorted(Vec<u32>),
+}
+
+impl Rows {
+    /// `memory` is what they take, where they are not mapped.
+    pub fn new(schema: &Schema, batch: RecordBatch, memory: Option<Reservation>) -> Rows {
+        let bytes = batch::bytes(schema, &batch);
+        let float_vector = schema.fields().iter().position(|f| f.data_type == DataType::FloatVector);
+        let vectors = float_vector.map(|at| float_vectors(batch.column(at), schema.fields()[at].dim));
+        Rows { primary: schema.primary_at(), vectors, order: OnceLock::new(), bytes, batch, _memory: memory }
+    }
+
+    pub fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// Bytes of values and texts.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The float vectors, where the schema has such a field.
+    pub fn vectors(&self) -> Result<&Vectors> {
+        self.vectors.as_ref().ok_or_else(|| Error::internal("the schema has no float vectors"))
+    }
+
+    /// The column of primary keys.
+    pub fn keys(&self) -> &ArrayRef {
+        self.batch.column(self.primary)
+    }
+
+    pub fn key(&self, row: usize) -> Key<'_> {
+        Key::at(self.keys(), row)
+    }
+
+    /// Adds the rows of that key to `found`.
+    pub fn find(&self, key: Key, found: &mut Vec<u32>) {
+        let order = self.order.get_or_init(|| self.sort());
+        let row_at = |place: usize| match order {
+            Order::Rows => place as u32,
+            Order::Sorted(rows) => rows[place],
+        };
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            match self.key(row_at(middle) as usize).cmp(&key) {
+                Ordering::Less => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        let equal = (low..self.len()).map(row_at).take_while(|&row| self.key(row as usize) == key);
+        found.extend(equal);
+    }
+
+    fn sort(&self) -> Order {
+        if (1..self.len()).all(|row| self.key(row - 1) <= self.key(row)) {
+            return Order::Rows;
+        }
+        let mut rows: Vec<u32> = (0..self.len() as u32).collect();
+        match self.keys().as_primitive_opt::<Int64Type>() {
+            Some(ints) => rows.sort_unstable_by_key(|&row| (ints.value(row as usize), row)),
+            None => rows.sort_unstable_by_key(|&row| (self.key(row as usize), row)),
+        }
+        Order::Sorted(rows)
+    }
+}
+
+fn float_vectors(column: &ArrayRef, dim: usize) -> Vectors {
+    let lists = column.as_fixed_size_list();
+    let values: &ScalarBuffer<f32> = lists.values().as_primitive::<Float32Type>().values();
+    Vectors::new(values.slice(lists.value_offset_at(0), lists.len() * dim), dim)
+}
+
+/// Consecutive rows of one of several sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub source: usize,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// Copies `runs` of rows into one batch of all columns.
+pub fn gather(schema: &SchemaRef, sources: &[&RecordBatch], runs: &[Run]) -> Result<RecordBatch> {
+    let columns: Result<Vec<ArrayRef>> = (0..schema.fields().len())
+        .map(|at| {
+            let columns: Vec<&ArrayRef> = sources.iter().map(|source| source.column(at)).collect();
+            gather_column(&columns, runs)
+        })
+        .collect();
+    RecordBatch::try_new(schema.clone(), columns?)
+        .map_err(|e| Error::internal(format!("gathered columns: {e}")))
+}
+
+/// Copies `runs` of one column. `sources` must not be empty.
+pub fn gather_column(sources: &[&ArrayRef], runs: &[Run]) -> Result<ArrayRef> {
+    let data: Vec<_> = sources.iter().map(|source| source.to_data()).collect();
+    let rows = runs.iter().map(|run| run.end - run.start).sum();
+    let failed = |e| Error::internal(format!("cannot gather {rows} rows: {e}"));
+    let mut out = MutableArrayData::try_new(data.iter().collect(), false, rows).map_err(failed)?;
+    for run in runs {
+        out.try_extend(run.source, run.start, run.end).map_err(failed)?;
+    }
+    Ok(make_array(out.freeze()))
+}
+
+/// One after the other, all rows of `sources`.
+pub(super) fn concat(schema: &Schema, sources: &[&Rows]) -> Result<RecordBatch> {
+    let batches: Vec<&RecordBatch> = sources.iter().map(|rows| &rows.batch).collect();
+    let runs: Vec<Run> = batches
+        .iter()
+        .enumerate()
+        .map(|(source, batch)| Run { source, start: 0, end: batch.num_rows() })
+        .collect();
+    gather(schema.arrow(), &batches, &runs)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use arrow_array::{
+        BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array, Int8Array,
+        Int16Array, Int32Array, Int64Array, StringArray,
+    };
+
+    /// A schema of every scalar type and a float vector, with an Int64 key.
+    pub(crate) fn schema() -> Schema {
+        Schema::from_json(
+            r#"{"fields":[{"name":"id","data_type":"Int64","is_primary":true},{"name":"b","data_type":"Bool"},
+            {"name":"i8","data_type":"Int8"},{"name":"i16","data_type":"Int16"},{"name":"i32","data_type":"Int32"},
+            {"name":"f","data_type":"Float"},{"name":"d","data_type":"Double"},
+            {"name":"t","data_type":"VarChar","max_length":20},{"name":"j","data_type":"JSON"},
+            {"name":"v","data_type":"FloatVector","dim":3}]}"#,
+        )
+        .unwrap()
+    }
+
+    /// Rows of that schema, their other values made from the keys.
+    pub(crate) fn batch(keys: &[i64]) -> RecordBatch {
+        let vectors: Vec<f32> = keys.iter().flat_map(|&k| [k as f32, 0.5, -1.0]).collect();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(keys.to_vec())),
+            Arc::new(BooleanArray::from_iter(keys.iter().map(|k| Some(k % 3 == 0)))),
+            Arc::new(Int8Array::from_iter_values(keys.iter().map(|&k| k as i8))),
+            Arc::new(Int16Array::from_iter_values(keys.iter().map(|&k| k as i16))),
+            Arc::new(Int32Array::from_iter_values(keys.iter().map(|&k| k as i32))),
+            Arc::new(Float32Array::from_iter_values(keys.iter().map(|&k| k as f32))),
+            Arc::new(Float64Array::from_iter_values(keys.iter().map(|&k| k as f64))),
+            Arc::new(StringArray::from_iter_values(keys.iter().map(|k| format!("text {k}")))),
+            Arc::new(StringArray::from_iter_values(keys.iter().map(|k| format!("[{k}]")))),
+            Arc::new(FixedSizeListArray::new(
+                crate::schema::float_item(),
+                3,
+                Arc::new(Float32Array::from(vectors)),
+                None,
+            )),
+        ];
+        RecordBatch::try_new(schema().arrow().clone(), columns).unwrap()
+    }
+
+    fn rows(keys: &[i64]) -> Rows {
+        Rows::new(&schema(), batch(keys), None)
+    }
+
+    fn found(rows: &Rows, key: Key) -> Vec<u32> {
+        let mut out = Vec::new();
+        rows.find(key, &mut out);
+        out.sort_unstable();
+        out
+    }
+
+    #[test]
+    fn every_row_of_a_key_is_found() {
+        for keys in [vec![1, 2, 2, 2, 9], vec![9, 2, 1, 2, 2], vec![2, 2, 2], vec![]] {
+            let rows = rows(&keys);
+            for key in -1..11 {
+                let expected: Vec<u32> =
+                    (0..keys.len()).filter(|&i| keys[i] == key).map(|i| i as u32).collect();
+                assert_eq!(found(&rows, Key::Int(key)), expected, "{keys:?} {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_keys() {
+        let schema = Schema::from_json(
+            r#"{"fields":[{"name":"k","data_type":"VarChar","max_length":9,"is_primary":true},
+            {"name":"v","data_type":"BinaryVector","dim":8}]}"#,
+        )
+        .unwrap();
+        let keys: ArrayRef = Arc::new(StringArray::from(vec!["b", "", "a", "b"]));
+        let vectors: ArrayRef = Arc::new(FixedSizeBinaryArray::new(1, vec![0u8; 4].into(), None));
+        let batch = RecordBatch::try_new(schema.arrow().clone(), vec![keys, vectors]).unwrap();
+        let rows = Rows::new(&schema, batch, None);
+        assert_eq!(found(&rows, Key::Text("b")), [0, 3]);
+        assert_eq!(found(&rows, Key::Text("")), [1]);
+        assert_eq!(found(&rows, Key::Text("zz")), [0u32; 0]);
+        assert!(rows.vectors().is_err());
+    }
+
+    #[test]
+    fn gathered_rows_of_every_type() {
+        let (a, b) = (batch(&[1, 2, 3]), batch(&[10, 11, 12, 13]).slice(1, 3));
+        let runs = [Run { source: 1, start: 1, end: 3 }, Run { source: 0, start: 0, end: 1 }];
+        assert_eq!(gather(schema().arrow(), &[&a, &b], &runs).unwrap(), batch(&[12, 13, 1]));
+        let joined = concat(&schema(), &[&rows(&[4, 5]), &rows(&[6])]).unwrap();
+        assert_eq!(joined, batch(&[4, 5, 6]));
+        assert_eq!(Rows::new(&schema(), joined, None).vectors().unwrap().row(2), [6.0, 0.5, -1.0]);
+    }
+
+    #[test]
+    fn vectors_of_a_slice_are_its_own() {
+        let rows = Rows::new(&schema(), batch(&[1, 2, 3]).slice(1, 2), None);
+        assert_eq!(rows.vectors().unwrap().row(0)[0], 2.0);
+        assert_eq!(rows.bytes(), batch::bytes(&schema(), &batch(&[2, 3])));
+    }
+}

@@ -1,0 +1,112 @@
+//! A sealed segment: a directory with its rows (`data.arrow`), the bitmap of its live rows (`deletes-<n>.bin`, where
+//! any is dead) and its index files.
+
+use crate::error::Result;
+use crate::schema::Schema;
+use crate::segment::slot::Slot;
+use crate::segment::{Live, Rows, Run, SegmentView, Shared, data, gather};
+use arrow_array::RecordBatch;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const DATA: &str = "data.arrow";
+
+/// The rows of a sealed segment, mapped when they are first needed.
+pub struct Sealed {
+    shared: Arc<Shared>,
+    schema: Arc<Schema>,
+    dir: PathBuf,
+    id: u64,
+    len: usize,
+    slot: Slot<Rows>,
+}
+
+impl Sealed {
+    /// The directory of segment `id` under a collection's.
+    pub fn dir_of(collection: &Path, id: u64) -> PathBuf {
+        Sealed::root_of(collection).join(id.to_string())
+    }
+
+    /// Where the directories of a collection's segments are.
+    pub fn root_of(collection: &Path) -> PathBuf {
+        collection.join("segments")
+    }
+
+    /// Names segment `id` of `len` rows of the collection in `collection`; opens nothing.
+    pub fn new(shared: Arc<Shared>, schema: Arc<Schema>, collection: &Path, id: u64, len: usize) -> Sealed {
+        Sealed { shared, schema, dir: Sealed::dir_of(collection, id), id, len, slot: Slot::empty() }
+    }
+
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes the live rows of `chunks` as this segment, durably but for the entry of its directory.
+    pub fn write(&self, chunks: &[SegmentView]) -> Result<()> {
+        let shared = &self.shared;
+        let io = |e| crate::error::Error::io(format!("cannot create {}", self.dir.display()), e);
+        shared.vfs.create_dir_all(&self.dir).map_err(io)?;
+        let batch = live_rows(&self.schema, chunks)?;
+        data::write(shared, &batch, &self.dir.join(DATA))?;
+        shared.vfs.sync_dir(&self.dir).map_err(io)
+    }
+
+    /// The rows, opened and verified at the first call.
+    pub fn rows(&self) -> Result<Arc<Rows>> {
+        self.slot.get(|| {
+            let batch = data::read(&self.shared, &self.schema, &self.dir.join(DATA), self.len)?;
+            Ok(Rows::new(&self.schema, batch, None))
+        })
+    }
+
+    /// Drops the mapping; searches that run keep it until they are done.
+    pub fn release(&self) {
+        self.slot.clear();
+    }
+
+    /// Bytes of values and texts, if the segment is open.
+    pub fn loaded_bytes(&self) -> Option<u64> {
+        self.slot.loaded().map(|rows| rows.bytes())
+    }
+
+    /// The file of the live rows, generation `generation`.
+    fn live_path(&self, generation: u64) -> PathBuf {
+        self.dir.join(Sealed::live_name(generation))
+    }
+
+    /// Its name.
+    pub fn live_name(generation: u64) -> String {
+        format!("deletes-{generation}.bin")
+    }
+
+    /// The name of the file of rows.
+    pub fn data_name() -> &'static str {
+        DATA
+    }
+
+    /// Writes the live rows as generation `generation`, durably.
+    pub fn save_live(&self, live: &Live, generation: u64) -> Result<()> {
+        live.save(&self.shared, &self.live_path(generation))?;
+        let io = |e| crate::error::Error::io(format!("cannot sync {}", self.dir.display()), e);
+        self.shared.vfs.sync_dir(&self.dir).map_err(io)
+    }
+
+    /// Reads generation `generation`, which has `dead` dead rows.
+    pub fn load_live(&self, generation: u64, dead: usize) -> Result<Live> {
+        Live::load(&self.shared, &self.live_path(generation), self.len, dead)
+    }
+}
+
+fn live_rows(schema: &Schema, chunks: &[SegmentView]) -> Result<RecordBatch> {
+    let rows: Vec<Arc<Rows>> = chunks.iter().map(SegmentView::rows).collect::<Result<_>>()?;
+    let batches: Vec<&RecordBatch> = rows.iter().map(|rows| rows.batch()).collect();
+    let mut runs = Vec::new();
+    for (source, chunk) in chunks.iter().enumerate() {
+        runs.extend(chunk.live.runs().into_iter().map(|(start, end)| Run { source, start, end }));
+    }
+    gather(schema.arrow(), &batches, &runs)
+}

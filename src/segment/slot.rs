@@ -1,0 +1,59 @@
+//! A value that is loaded when it is first needed and can be dropped again.
+
+use crate::error::Result;
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// Reading a loaded value takes no lock.
+pub struct Slot<T> {
+    value: ArcSwapOption<T>,
+    loading: Mutex<()>,
+}
+
+impl<T> Slot<T> {
+    pub fn empty() -> Slot<T> {
+        Slot { value: ArcSwapOption::empty(), loading: Mutex::new(()) }
+    }
+
+    /// The value, loaded by `load` if it is not there; one thread loads, the others wait for it.
+    pub fn get(&self, load: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        if let Some(value) = self.value.load_full() {
+            return Ok(value);
+        }
+        let _loading = self.loading.lock();
+        if let Some(value) = self.value.load_full() {
+            return Ok(value);
+        }
+        let value = Arc::new(load()?);
+        self.value.store(Some(value.clone()));
+        Ok(value)
+    }
+
+    /// The value if it is loaded.
+    pub fn loaded(&self) -> Option<Arc<T>> {
+        self.value.load_full()
+    }
+
+    /// Drops the value; whoever holds it keeps it until he is done.
+    pub fn clear(&self) {
+        self.value.store(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn loads_once_and_again_after_clear() {
+        let slot = Slot::empty();
+        assert!(slot.get(|| Err(Error::corrupt("no"))).is_err());
+        assert!(slot.loaded().is_none());
+        assert_eq!(*slot.get(|| Ok(1)).unwrap(), 1);
+        assert_eq!(*slot.get(|| Ok(2)).unwrap(), 1);
+        slot.clear();
+        assert_eq!(*slot.get(|| Ok(3)).unwrap(), 3);
+    }
+}
