@@ -212,7 +212,7 @@ fn files_are_touched_in_storage_only() {
             continue;
         }
         for line in code(&read(&path)) {
-            if ["std::fs", "File::open", "File::create", "OpenOptions"].iter().any(|w| line.code.contains(w))
+            if ["std::fs", "File::open", "File::create", "OpenOptions"].iter().any(|w| has_word(line.code, w))
             {
                 wrong.push(format!("{}:{}: {}", shown(&path), line.number, line.code.trim()));
             }
