@@ -160,13 +160,7 @@ impl Collection {
         todo!()
     }
     /// `nq` queries against `field`. Runs on a snapshot, never behind a writer's lock.
-    pub fn search(
-        &self,
-        field: &str,
-        queries: Queries,
-        nq: usize,
-        options: &SearchOptions,
-    ) -> Result<SearchResult> {
+    pub fn search(&self, field: &str, queries: Queries, nq: usize, options: &SearchOptions) -> Result<SearchResult> {
         let _ = (field, queries, nq, options);
         todo!()
     }

@@ -49,11 +49,7 @@ impl TopK {
 
     /// A score above this one cannot enter (an equal one still may, with a lower row).
     pub fn threshold(&self) -> f32 {
-        if self.heap.len() < self.k {
-            f32::INFINITY
-        } else {
-            self.heap.first().map_or(f32::NEG_INFINITY, |h| h.score)
-        }
+        if self.heap.len() < self.k { f32::INFINITY } else { self.heap.first().map_or(f32::NEG_INFINITY, |h| h.score) }
     }
 
     pub fn push(&mut self, score: f32, row: u32) {
