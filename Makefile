@@ -7,7 +7,6 @@ CARGO   ?= cargo
 # The seconds each fuzz target runs.
 FUZZ_S  ?= 60
 
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 STAGE   := $(CURDIR)/target/stage
 CFLAGS_DEMO := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror
 
@@ -42,15 +41,7 @@ check-bindings: ## compares what is committed with what would be generated
 	$(CARGO) run --locked -q -p elanus-generate -- --check
 
 install: build ## library, header, elanus.pc and CMake package into PREFIX (DESTDIR before it)
-	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/cmake/elanus
-	install -m 644 include/elanus.h $(DESTDIR)$(PREFIX)/include/
-	install -m 755 target/release/libelanus.so $(DESTDIR)$(PREFIX)/lib/libelanus.so.$(VERSION)
-	ln -sf libelanus.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libelanus.so.0
-	ln -sf libelanus.so.0 $(DESTDIR)$(PREFIX)/lib/libelanus.so
-	install -m 644 target/release/libelanus.a $(DESTDIR)$(PREFIX)/lib/
-	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' bindings/c/elanus.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/elanus.pc
-	for f in elanus-config elanus-config-version; do \
-	  sed -e 's|@VERSION@|$(VERSION)|g' bindings/c/$$f.cmake.in > $(DESTDIR)$(PREFIX)/lib/cmake/elanus/$$f.cmake || exit 1; done
+	DESTDIR=$(DESTDIR) bindings/c/install.sh $(PREFIX)
 
 stage: ## installs into target/stage, for the demo and the tests
 	$(MAKE) --no-print-directory install PREFIX=$(STAGE) DESTDIR=
