@@ -5,7 +5,6 @@ use arrow_array::types::Int64Type;
 use arrow_array::{
     Array, ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch, cast::AsArray,
 };
-use arrow_schema::{DataType, Field};
 use elanus::collection::{Collection, IndexRequest, OnConflict, Queries, SearchOptions};
 use elanus::database::{Database, Durability, Options};
 use elanus::schema::Schema;
@@ -82,7 +81,7 @@ fn stored(dir: &Path, set: &Set) -> Collection {
     let collection = database.create_collection("c", schema).expect("a new collection");
     let rows = set.base.len() / set.dim;
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
-    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let item = elanus::schema::float_item();
     let values = Arc::new(Float32Array::from(set.base.clone()));
     let vectors: ArrayRef = Arc::new(FixedSizeListArray::new(item, set.dim as i32, values, None));
     let batch = RecordBatch::try_from_iter([("id", ids), ("v", vectors)]).expect("columns of one length");
