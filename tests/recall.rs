@@ -2,9 +2,7 @@
 //! where they may be near. An equally near row is no error: an answer is judged by its distance.
 
 use arrow_array::types::Int64Type;
-use arrow_array::{
-    Array, ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch, cast::AsArray,
-};
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch, cast::AsArray};
 use elanus::collection::{Collection, IndexRequest, OnConflict, Queries, SearchOptions};
 use elanus::database::{Database, Durability, Options};
 use elanus::schema::Schema;
