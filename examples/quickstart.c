@@ -49,7 +49,10 @@ static double seconds(void) {
 /* A bar that redraws its line; the same function serves inserts and index builds. Returning false would cancel. */
 static bool show_progress(void *label, uint64_t done, uint64_t total) {
     enum { WIDTH = 40 };
+    static int shown = -1;
     int filled = total == 0 ? WIDTH : (int)(done * WIDTH / total);
+    if (filled == shown && done != total) return true;
+    shown = filled;
     printf("\r  %-12s [%.*s%*s] %llu / %llu", (const char *)label, filled, "########################################",
            WIDTH - filled, "", (unsigned long long)done, (unsigned long long)total);
     fflush(stdout);

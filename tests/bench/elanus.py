@@ -31,7 +31,7 @@ class Library:
         P, E = c.c_void_p, c.POINTER(c.c_void_p)
         for name, result, *arguments in (
             ("elanus_version", c.c_char_p),
-            ("elanus_build_info", P),
+            ("elanus_build_info", P, E),
             ("elanus_string_free", None, P),
             ("elanus_error_code", c.c_uint32, P),
             ("elanus_error_message", c.c_char_p, P),
@@ -65,7 +65,7 @@ class Library:
         return result
 
     def info(self):
-        text = self.build_info()
+        text = self.call(self.build_info)
         info = json.loads(c.string_at(text))
         self.string_free(text)
         return info
