@@ -24,8 +24,7 @@ import worker
 from engines import ENGINES, FAMILIES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-EF = [10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512]
-NPROBE = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024]
+K = 10
 TARGETS = (0.95, 0.99)
 LOWER_IS_BETTER = {"build_s", "bytes", "open_ms", "p99_us", "file_bytes"}
 
@@ -87,14 +86,13 @@ class Engine:
             self.process.kill()
 
 
-def cheapest(engine, knob, values, target, points, threads):
+def cheapest(engine, knob, low, high, target, points, threads):
     """The smallest value of the knob that reaches the recall (recall grows with it), by bisection."""
-    low, high = 0, len(values) - 1
 
-    def at(i):
-        if values[i] not in points:
-            points[values[i]] = engine.call("point", k=10, params={knob: values[i]}, threads=threads)["recall"]
-        return points[values[i]]
+    def at(value):
+        if value not in points:
+            points[value] = engine.call("point", k=K, params={knob: value}, threads=threads)["recall"]
+        return points[value]
 
     if at(high) < target:
         return None
@@ -104,15 +102,15 @@ def cheapest(engine, knob, values, target, points, threads):
             high = middle
         else:
             low = middle + 1
-    return {knob: values[low]}
+    return {knob: low}
 
 
 def family_run(options, set_name, family, record):
     s = sets.load(set_name, options.queries)
-    knob, values, params = {
-        "FLAT": (None, None, {}),
-        "IVF_FLAT": ("nprobe", [v for v in NPROBE if v <= s.nlist], {"nlist": s.nlist}),
-        "HNSW": ("ef", EF, {"M": 16, "efConstruction": 200}),
+    knob, low, high, params = {
+        "FLAT": (None, 0, 0, {}),
+        "IVF_FLAT": ("nprobe", 1, s.nlist, {"nlist": s.nlist}),
+        "HNSW": ("ef", K, 512, {"M": 16, "efConstruction": 200}),
     }[family]
     about = {"index_type": family, "metric": s.metric.upper(), "data": set_name}
     print(f"\n{family} {set_name}: {len(s.base)} x {s.base.shape[1]}, {s.metric}, {len(s.queries)} queries", flush=True)
@@ -127,10 +125,10 @@ def family_run(options, set_name, family, record):
             built[name] = engine.call("build", family=family, params=params, threads=options.threads)
             points = {}
             if knob is None:
-                found = engine.call("point", k=10, params={}, threads=options.threads)["recall"]
+                found = engine.call("point", k=K, params={}, threads=options.threads)["recall"]
                 chosen[name] = {1.0: {}} if found > 0.9999 else {}
             else:
-                chosen[name] = {t: cheapest(engine, knob, values, t, points, options.threads) for t in TARGETS}
+                chosen[name] = {t: cheapest(engine, knob, low, high, t, points, options.threads) for t in TARGETS}
             print(f"  {name} {built[name]['version']}: built in {built[name]['build_s']:.2f} s, {chosen[name]}", flush=True)
             live.append(engine)
         except Exception as e:
@@ -159,8 +157,8 @@ def rounds(options, live, chosen, record, about):
         for r in range(options.rounds):
             for engine in racing if r % 2 == 0 else racing[::-1]:
                 params = chosen[engine.name][target]
-                one = engine.call("singles", k=10, params=params, seconds=options.seconds)
-                many = engine.call("batches", k=10, params=params, threads=options.threads, seconds=options.seconds)
+                one = engine.call("singles", k=K, params=params, seconds=options.seconds)
+                many = engine.call("batches", k=K, params=params, threads=options.threads, seconds=options.seconds)
                 seen[engine.name].append({"one": one["qps"], "p99_us": one["p99_us"], "many": many["qps"], "call_us": one["call_us"]})
         median = {n: {key: statistics.median([x[key] for x in xs]) if xs[0][key] is not None else None for key in xs[0]} for n, xs in seen.items()}
         if "elanus" not in median:
@@ -186,7 +184,7 @@ def reopened(options, set_name, rows, family, names, work, chosen, record, about
             continue
         engine = Engine(name, set_name, os.path.join(work, name), options.queries)
         try:
-            seen[name] = engine.call("reopen", family=family, k=10, params=params)
+            seen[name] = engine.call("reopen", family=family, k=K, params=params)
         except Exception as e:
             print(f"  {name} reopen FAILED: {e}", flush=True)
         engine.close()
