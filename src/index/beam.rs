@@ -5,6 +5,8 @@
 //! NSG): an insertion moves a few hundred bytes, which is cheaper than the sifting of two heaps, and "is there anything
 //! nearer left" is a cursor.
 
+use crate::kernel;
+
 /// Ends a list of links that is shorter than its place.
 pub const EMPTY: u32 = u32::MAX;
 /// A graph has at most this many nodes: the pool keeps two flags beside a node's number.
@@ -24,9 +26,13 @@ pub struct Links<'a> {
 impl<'a> Links<'a> {
     /// The neighbours of `node`.
     pub fn of(self, node: u32) -> &'a [u32] {
-        let places = &self.table[node as usize * self.degree..][..self.degree];
+        let places = self.places(node);
         let len = places.iter().position(|&n| n == EMPTY).unwrap_or(places.len());
         &places[..len]
+    }
+
+    fn places(self, node: u32) -> &'a [u32] {
+        &self.table[node as usize * self.degree..][..self.degree]
     }
 }
 
@@ -101,6 +107,12 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// What [`Pool::next`] would take.
+    fn peek(&self) -> Option<u32> {
+        let waiting = self.entries[self.cursor..].iter().find(|entry| entry.node & EXPANDED == 0);
+        waiting.map(|entry| entry.node & NODE)
     }
 
     /// How many allowed nodes it holds.
@@ -189,6 +201,10 @@ impl Beam {
             if !go_on(self.scored) {
                 return End::GaveUp;
             }
+            // If no neighbour turns out to be nearer, this one is next.
+            if let Some(next) = self.pool.peek() {
+                kernel::prefetch(links.places(next));
+            }
             self.fresh.clear();
             for &neighbour in links.of(node) {
                 if self.visited.insert(neighbour) {
@@ -222,6 +238,71 @@ impl Beam {
         self.scored += self.fresh.len();
         for (&node, &score) in self.fresh.iter().zip(&self.scores) {
             self.pool.insert(score, node, allow(node));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes on a line, searched for the one at `goal`.
+    struct Line(f32);
+    impl Score for Line {
+        fn score(&self, nodes: &[u32], scores: &mut Vec<f32>) {
+            scores.clear();
+            scores.extend(nodes.iter().map(|&n| (n as f32 - self.0).abs()));
+        }
+    }
+
+    /// Every node is linked with the next and the one before.
+    fn line(nodes: u32) -> Vec<u32> {
+        let ends = |n: u32| [n.checked_sub(1), (n + 1 < nodes).then_some(n + 1)];
+        let full = |n| {
+            let mut links: Vec<u32> = ends(n).into_iter().flatten().collect();
+            links.resize(2, EMPTY);
+            links
+        };
+        (0..nodes).flat_map(full).collect()
+    }
+
+    fn nodes(beam: &Beam) -> Vec<u32> {
+        beam.pool.hits().map(|hit| hit.node).collect()
+    }
+
+    #[test]
+    fn walks_to_the_goal() {
+        let table = line(100);
+        let links = Links { table: &table, degree: 2 };
+        let mut beam = Beam::default();
+        for (goal, nearest) in [(70.2, [70, 71, 69]), (0.1, [0, 1, 2]), (98.8, [99, 98, 97])] {
+            assert_eq!(beam.search(links, &Line(goal), 0, 3, |_| true, |_| true), End::Done);
+            assert_eq!(nodes(&beam), nearest);
+            assert_eq!(beam.descend(links, &Line(goal), 50), nearest[0]);
+        }
+    }
+
+    #[test]
+    fn nodes_that_are_not_allowed_lead_the_way() {
+        let table = line(100);
+        let links = Links { table: &table, degree: 2 };
+        let mut beam = Beam::default();
+        beam.search(links, &Line(50.2), 3, 4, |n| n % 10 == 0, |_| true);
+        assert_eq!(nodes(&beam), [50, 60, 40, 70]);
+        assert_eq!(beam.pool.found(), 4);
+        beam.search(links, &Line(50.2), 3, 4, |n| n == 99, |_| true);
+        assert_eq!(nodes(&beam), [99]);
+        assert_eq!(beam.search(links, &Line(50.2), 3, 4, |n| n == 99, |scored| scored < 20), End::GaveUp);
+    }
+
+    #[test]
+    fn visited_forgets() {
+        let mut visited = Visited::default();
+        for nodes in [130, 64, 1000] {
+            visited.reset(nodes);
+            for node in 0..nodes as u32 {
+                assert!(visited.insert(node) && !visited.insert(node));
+            }
         }
     }
 }

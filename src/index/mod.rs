@@ -1,16 +1,23 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
-pub mod beam;
+mod beam;
 pub mod catalog;
-pub mod hnsw;
+pub mod exact;
+mod flat;
+mod hnsw;
+mod ivf;
+mod scan;
 pub mod sections;
+mod shadow;
+#[cfg(test)]
+mod tests;
 pub mod vectors;
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::kernel::topk::TopK;
 use arrow_buffer::BooleanBuffer;
-use catalog::{IndexSpec, SearchParams};
+use catalog::{IndexSpec, IndexType, SearchParams};
 use sections::{SectionWriter, Sections};
 use std::sync::atomic::AtomicBool;
 use vectors::Vectors;
@@ -32,7 +39,35 @@ pub struct Probe<'a> {
 /// Buffers that one thread reuses from search to search, so that a search does not allocate after warm-up.
 #[derive(Default)]
 pub struct Scratch {
-    hnsw: hnsw::Scratch,
+    seekers: Vec<scan::Seeker>,
+    scan: scan::Buffers,
+    all: Vec<u32>,
+    ivf: ivf::Buffers,
+    hnsw: hnsw::Buffers,
+}
+
+/// The seekers of a group of queries, and what scanning needs beside them.
+struct Seekers<'a> {
+    list: &'a mut [scan::Seeker],
+    /// The number of each.
+    all: &'a [u32],
+    buffers: &'a mut scan::Buffers,
+}
+
+impl Scratch {
+    fn seekers(&mut self, count: usize) -> Seekers<'_> {
+        self.seekers_and_ivf(count).0
+    }
+
+    fn seekers_and_ivf(&mut self, count: usize) -> (Seekers<'_>, &mut ivf::Buffers) {
+        if self.seekers.len() < count {
+            self.seekers.resize_with(count, Default::default);
+        }
+        self.all.extend(self.all.len() as u32..count as u32);
+        let seekers =
+            Seekers { list: &mut self.seekers[..count], all: &self.all[..count], buffers: &mut self.scan };
+        (seekers, &mut self.ivf)
+    }
 }
 
 /// One vector index over the rows of one segment.
@@ -63,15 +98,48 @@ pub trait Pace: Sync {
     fn checkpoint(&self, done: u64, total: u64) -> Result<()>;
 }
 
+/// Tells [`Pace`] about work in any unit as a share of the rows.
+struct Progress<'a> {
+    pace: &'a dyn Pace,
+    rows: u64,
+    done: u64,
+    total: u64,
+}
+
+impl<'a> Progress<'a> {
+    /// A build of `rows` that takes `total` units of work.
+    fn new(pace: &'a dyn Pace, rows: u64, total: u64) -> Progress<'a> {
+        Progress { pace, rows, done: 0, total: total.max(1) }
+    }
+
+    fn advance(&mut self, work: u64) -> Result<()> {
+        self.done = (self.done + work).min(self.total);
+        let rows = u128::from(self.rows) * u128::from(self.done) / u128::from(self.total);
+        self.pace.checkpoint(rows as u64, self.rows)
+    }
+}
+
 /// Builds an index over all rows of `vectors`.
 pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Box<dyn Index>> {
-    let _ = (spec, vectors, context);
-    todo!()
+    Ok(match spec.index_type {
+        IndexType::Flat => Box::new(flat::Flat::build(spec.metric, vectors, context)?),
+        IndexType::IvfFlat => Box::new(ivf::Ivf::build(spec, vectors, context)?),
+        IndexType::Hnsw => Box::new(hnsw::Hnsw::build(spec, vectors, context)?),
+        other => return Err(not_yet(other)),
+    })
 }
 
 /// Opens an index that [`Index::save`] wrote, over the same rows. Sections are checked for their lengths and for ids
 /// out of range, so that no file makes a search panic.
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Box<dyn Index>> {
-    let _ = (spec, sections, vectors);
-    todo!()
+    Ok(match spec.index_type {
+        IndexType::Flat => Box::new(flat::Flat::load("", spec.metric, sections, vectors)?),
+        IndexType::IvfFlat => Box::new(ivf::Ivf::load(spec, sections, vectors)?),
+        IndexType::Hnsw => Box::new(hnsw::Hnsw::load(spec, sections, vectors)?),
+        other => return Err(not_yet(other)),
+    })
+}
+
+fn not_yet(index_type: IndexType) -> Error {
+    Error::new(Code::IndexTypeNotSupported, format!("{} does not work in this version", index_type.name()))
 }

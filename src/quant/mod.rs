@@ -1,3 +1,4 @@
 //! Codecs: vectors to codes and back.
 
+pub mod kmeans;
 pub mod sq7;

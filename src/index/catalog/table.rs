@@ -53,7 +53,7 @@ impl Entry {
     pub fn find(text: &str, kind: VectorKind) -> Option<&'static Entry> {
         let named = |name: &&str| text.eq_ignore_ascii_case(name);
         let is = |e: &&Entry| {
-            named(&e.name) || e.aliases.iter().any(|a| named(&a)) || text == e.index_type.id().to_string()
+            named(&e.name) || e.aliases.iter().any(named) || text == e.index_type.id().to_string()
         };
         let entry = ENTRIES.iter().find(is)?;
         Some(match (entry.index_type, kind) {

@@ -14,14 +14,15 @@ mod tests;
 
 use super::beam::{Beam, EMPTY, End, Links, MAX_NODES};
 use super::catalog::{IndexSpec, Metric};
+use super::exact::{self, Exact};
 use super::sections::{SectionWriter, Sections};
 use super::vectors::Vectors;
-use super::{BuildContext, Index, Probe};
+use super::{BuildContext, Index, Probe, Scratch};
 use crate::error::{Error, Result};
 use crate::kernel;
 use crate::kernel::topk::TopK;
 use crate::quant::sq7::{self, Sq7};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, ScalarBuffer, ToByteSlice};
+use arrow_buffer::{BooleanBuffer, Buffer, ScalarBuffer, ToByteSlice};
 use build::Shape;
 use rayon::prelude::*;
 use space::{Scorer, Space, Target};
@@ -33,6 +34,8 @@ const FORMAT: u32 = 1;
 const MAX_LEVELS: usize = 32;
 /// What an exact score costs, in scores of codes.
 const EXACT_COST: usize = 3;
+/// Raw vectors on their way from memory while candidates are ranked.
+const PREFETCH: usize = 4;
 
 /// A graph over all rows of a segment.
 pub struct Hnsw {
@@ -53,7 +56,7 @@ struct Level {
 
 /// What a search reuses.
 #[derive(Default)]
-pub struct Scratch {
+pub struct Buffers {
     beam: Beam,
     target: Target,
 }
@@ -134,22 +137,25 @@ impl Hnsw {
         Ok(Hnsw { vectors, shape, space, rows, levels })
     }
 
-    /// The hits of one query by the graph; false if it gave up: it would cost more than to look at each row.
+    /// Whether the graph is likely to cost less than to look at each allowed row. The search has to go as much further as
+    /// rows are rarer, and meets about `m` new nodes with each that it expands.
+    fn is_worth_it(&self, wanted: usize, allowed: usize) -> bool {
+        let scored = (wanted * self.shape.m) as f64 * self.rows.len() as f64 / allowed as f64;
+        wanted < allowed && scored < (allowed * EXACT_COST) as f64
+    }
+
+    /// The hits of one query by the graph; false if it found too few, or gave up because allowed rows are rarer around
+    /// the query than elsewhere.
     fn search_graph(
         &self,
         query: &[f32],
         probe: &Probe,
+        wanted: usize,
         allowed: usize,
-        scratch: &mut Scratch,
+        buffers: &mut Buffers,
         top: &mut TopK,
     ) -> bool {
-        let total = self.rows.len();
-        let wanted = probe.params.count("ef").max(probe.k);
-        let expected = (wanted * self.shape.m) as f64 * total as f64 / allowed as f64;
-        if wanted >= allowed || expected > (allowed * EXACT_COST) as f64 {
-            return false;
-        }
-        let Scratch { beam, target } = scratch;
+        let Buffers { beam, target } = buffers;
         self.space.aim_at_query(query, target);
         let scorer = Scorer { space: &self.space, target };
         let mut entry = 0;
@@ -161,53 +167,45 @@ impl Hnsw {
         let end = match probe.allow {
             None => beam.search(links, &scorer, entry, wanted, |_| true, go_on),
             Some(allow) => {
-                let allow = |node: u32| allow.value(self.rows[node as usize].as_usize());
+                let allow = |node: u32| allow.value(self.rows[node as usize] as usize);
                 beam.search(links, &scorer, entry, wanted, allow, go_on)
             }
         };
-        if end == End::GaveUp || beam.pool.found() < probe.k.min(allowed) {
+        if end == End::GaveUp || beam.pool.found() < probe.k {
             return false;
         }
-        let exact = Exact::new(query, self.space.metric);
-        for hit in beam.pool.hits().take(rerank(probe.k)) {
-            let row = self.rows[hit.node as usize];
-            top.push(exact.score(self.vectors.row(row as usize)), row);
+        let exact = Exact::new(self.space.metric, &self.vectors, query);
+        let best = || beam.pool.hits().take(rerank(probe.k)).map(|hit| self.rows[hit.node as usize]);
+        let mut ahead = best();
+        for row in ahead.by_ref().take(PREFETCH) {
+            kernel::prefetch(self.vectors.row(row as usize));
+        }
+        for row in best() {
+            if let Some(next) = ahead.next() {
+                kernel::prefetch(self.vectors.row(next as usize));
+            }
+            top.push(exact.score(row), row);
         }
         true
-    }
-
-    /// The hits of one query by looking at every allowed row.
-    fn search_rows(&self, query: &[f32], probe: &Probe, top: &mut TopK) {
-        let exact = Exact::new(query, self.space.metric);
-        let all;
-        let allow = match probe.allow {
-            Some(allow) => allow,
-            None => {
-                all = BooleanBuffer::new_set(self.rows.len());
-                &all
-            }
-        };
-        for (i, row) in allow.set_indices().enumerate() {
-            if i % 1024 == 0 && probe.stop.load(Ordering::Relaxed) {
-                return;
-            }
-            top.push(exact.score(self.vectors.row(row)), row as u32);
-        }
     }
 }
 
 impl Index for Hnsw {
-    fn search(&self, probe: &Probe, scratch: &mut super::Scratch, tops: &mut [TopK]) {
+    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
         let allowed = probe.allow.map_or(self.rows.len(), BooleanBuffer::count_set_bits);
-        if allowed == 0 {
-            return;
+        let wanted = probe.params.count("ef").max(probe.k);
+        let metric = self.space.metric;
+        if !self.is_worth_it(wanted, allowed) {
+            return exact::scan(metric, &self.vectors, probe, tops);
         }
-        for (query, top) in probe.queries.chunks_exact(self.vectors.dim()).zip(tops) {
+        let queries = probe.queries.chunks_exact(self.vectors.dim());
+        for (queries, top) in queries.zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
                 return;
             }
-            if !self.search_graph(query, probe, allowed, &mut scratch.hnsw, top) {
-                self.search_rows(query, probe, top);
+            if !self.search_graph(queries, probe, wanted, allowed, &mut scratch.hnsw, top) {
+                let one = Probe { queries, ..*probe };
+                exact::scan(metric, &self.vectors, &one, std::slice::from_mut(top));
             }
         }
     }
@@ -249,33 +247,6 @@ impl Level {
 /// How many of the best candidates are ranked by their raw vectors.
 fn rerank(k: usize) -> usize {
     (2 * k).max(k + 32)
-}
-
-/// A query against raw vectors.
-struct Exact<'a> {
-    query: &'a [f32],
-    metric: Metric,
-    /// For COSINE: of the query.
-    norm: f32,
-}
-
-impl<'a> Exact<'a> {
-    fn new(query: &'a [f32], metric: Metric) -> Self {
-        let norm = if metric == Metric::Cosine { kernel::dot(query, query) } else { 0.0 };
-        Exact { query, metric, norm }
-    }
-
-    fn score(&self, row: &[f32]) -> f32 {
-        match self.metric {
-            Metric::L2 => kernel::l2(self.query, row),
-            Metric::Cosine => {
-                let (dot, norm) = kernel::dot_norm(self.query, row);
-                let norms = (self.norm * norm).sqrt();
-                if norms > 0.0 { -dot / norms } else { 0.0 }
-            }
-            _ => -kernel::dot(self.query, row),
-        }
-    }
 }
 
 fn shape(spec: &IndexSpec) -> Shape {

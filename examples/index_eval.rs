@@ -1,0 +1,111 @@
+//! Measures one index on a folder of vectors: build seconds, then recall@10 and queries a second for each knob value.
+//!
+//! `cargo run --release --example index_eval -- FOLDER '{"index_type":"IVF_FLAT","metric_type":"L2","params":{"nlist":1024}}' [BATCH [KNOBS...]]`
+//!
+//! The folder has `base.f32`, `queries.f32` (raw little-endian rows), `gt_<metric>.i32` (100 ids a query) and a
+//! `meta.json` with `dim`. Recall counts by distance: a hit as near as the 10th true one is right.
+
+use arrow_buffer::{Buffer, ScalarBuffer};
+use elanus::index::catalog::{IndexSpec, IndexType, VectorKind};
+use elanus::index::exact::Exact;
+use elanus::index::vectors::Vectors;
+use elanus::index::{self, BuildContext, Index, Pace, Probe, Scratch};
+use elanus::kernel::topk::TopK;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+const K: usize = 10;
+const TRUTH: usize = 100;
+const SECONDS: f64 = 2.0;
+
+struct Free;
+
+impl Pace for Free {
+    fn checkpoint(&self, _done: u64, _total: u64) -> elanus::Result<()> {
+        Ok(())
+    }
+}
+
+struct Data {
+    vectors: Vectors,
+    queries: Vectors,
+    truth: ScalarBuffer<i32>,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(folder), Some(description)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: index_eval FOLDER INDEX_JSON [BATCH [KNOBS...]]".into());
+    };
+    let batch: usize = arguments.next().map_or(Ok(1), |text| text.parse())?;
+    let knobs = arguments.map(|text| text.parse()).collect::<Result<Vec<usize>, _>>()?;
+
+    let folder = Path::new(&folder);
+    let meta: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("meta.json"))?)?;
+    let dim = meta["dim"].as_u64().ok_or("meta.json has no dim")? as usize;
+    let spec = IndexSpec::from_json(&description, VectorKind::Float, dim)?;
+    let read = |name: &str| std::fs::read(folder.join(name)).map(Buffer::from_vec);
+    let data = Data {
+        vectors: Vectors::new(read("base.f32")?.into(), dim),
+        queries: Vectors::new(read("queries.f32")?.into(), dim),
+        truth: read(&format!("gt_{}.i32", spec.metric.name().to_lowercase()))?.into(),
+    };
+
+    let pool = rayon::ThreadPoolBuilder::new().build()?;
+    let start = Instant::now();
+    let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
+    let index = index::build(&spec, data.vectors.clone(), &context)?;
+    let seconds = start.elapsed().as_secs_f64();
+    println!("built {} in {seconds:.2} s, {} MiB beside the vectors", spec.to_json(), index.memory() >> 20);
+
+    let (knob, usual): (_, &[usize]) = match spec.index_type {
+        IndexType::Hnsw => ("ef", &[10, 20, 40, 80, 160, 320]),
+        _ => ("nprobe", &[1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]),
+    };
+    for &value in if knobs.is_empty() { usual } else { &knobs } {
+        measure(&*index, &spec, &data, batch, knob, value)?;
+        if spec.index_type == IndexType::Flat {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn measure(
+    index: &dyn Index,
+    spec: &IndexSpec,
+    data: &Data,
+    batch: usize,
+    knob: &str,
+    value: usize,
+) -> elanus::Result<()> {
+    let params = spec.search_params(&format!("{{\"{knob}\":{value}}}"), K)?;
+    let stop = AtomicBool::new(false);
+    let mut scratch = Scratch::default();
+    let mut tops = vec![TopK::new(K); batch];
+    let (mut done, mut right, mut seconds) = (0, 0, 0.0);
+    for (number, queries) in data.queries.values().chunks_exact(batch * data.queries.dim()).enumerate() {
+        if seconds > SECONDS && number > 20 {
+            break;
+        }
+        let probe = Probe { queries, k: K, allow: None, params: &params, stop: &stop };
+        let start = Instant::now();
+        tops.iter_mut().for_each(|top| top.reset(K));
+        index.search(&probe, &mut scratch, &mut tops);
+        seconds += start.elapsed().as_secs_f64();
+        for (i, top) in tops.iter().enumerate() {
+            let query = number * batch + i;
+            let exact = Exact::new(spec.metric, &data.vectors, data.queries.row(query));
+            let last = exact.score(data.truth[query * TRUTH + K - 1] as u32);
+            right += top.hits().iter().filter(|hit| hit.score <= last).count();
+            done += 1;
+        }
+    }
+    let recall = right as f64 / (done * K) as f64;
+    println!(
+        "{knob} {value:5}  recall {recall:.4}  {:9.1} queries/s  ({done} queries)",
+        done as f64 / seconds
+    );
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Exact scores: what decides in the end. Every kind re-ranks with these, so all agree bit for bit.
+
+use super::Probe;
+use super::catalog::Metric;
+use super::vectors::Vectors;
+use crate::kernel;
+use crate::kernel::topk::TopK;
+use std::sync::atomic::Ordering;
+
+/// Bytes of a block of rows that serves all queries while it is in the second-level cache.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// A query bound to a metric and the raw vectors of a segment. Smaller is closer: squared L2, -IP, -COSINE.
+#[derive(Clone, Copy)]
+pub struct Exact<'a> {
+    metric: Metric,
+    vectors: &'a Vectors,
+    query: &'a [f32],
+    /// The query's length (COSINE only).
+    length: f32,
+}
+
+impl<'a> Exact<'a> {
+    /// `metric` is one of float vectors; `query` has their dimension.
+    pub fn new(metric: Metric, vectors: &'a Vectors, query: &'a [f32]) -> Exact<'a> {
+        let length = if metric == Metric::Cosine { kernel::dot(query, query).sqrt() } else { 0.0 };
+        Exact { metric, vectors, query, length }
+    }
+
+    /// The score of one row. COSINE with a vector of zeros is 0.
+    pub fn score(&self, row: u32) -> f32 {
+        let row = self.vectors.row(row as usize);
+        // 0 - x and not -x: of two rows at zero neither comes first.
+        match self.metric {
+            Metric::L2 => kernel::l2(self.query, row),
+            Metric::Cosine => {
+                let (dot, norm) = kernel::dot_norm(self.query, row);
+                let lengths = self.length * norm.sqrt();
+                if lengths > 0.0 { (0.0 - dot) / lengths } else { 0.0 }
+            }
+            _ => 0.0 - kernel::dot(self.query, row),
+        }
+    }
+}
+
+/// Exhaustive search without an index: of growing and small segments, and the oracle of every index.
+pub fn scan(metric: Metric, vectors: &Vectors, probe: &Probe, tops: &mut [TopK]) {
+    let dim = vectors.dim();
+    let most = (BLOCK_BYTES / (size_of::<f32>() * dim)).max(1);
+    for first in (0..vectors.len()).step_by(most) {
+        if probe.stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let block = first..(first + most).min(vectors.len());
+        let allow = probe.allow.map(|allow| allow.slice(first, block.len()));
+        for (query, top) in probe.queries.chunks_exact(dim).zip(tops.iter_mut()) {
+            let exact = Exact::new(metric, vectors, query);
+            let mut push = |row: u32| top.push(exact.score(row), row);
+            match &allow {
+                None => block.clone().for_each(|row| push(row as u32)),
+                Some(allow) => allow.set_indices_u32().for_each(|row| push(first as u32 + row)),
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Exhaustive search over codes with bounds that hold, exact in the end: what FLAT and the lists of IVF_FLAT share.
+//!
+//! A code gives the score of its row up to a known error. While codes are scanned, a query keeps the k-th smallest
+//! *upper* bound so far; a row whose *lower* bound is above it cannot be among the k best. What remains is scored
+//! exactly in the order of lower bounds, until a lower bound is above the k-th exact score.
+
+use super::Probe;
+use super::exact::Exact;
+use super::shadow::Shadow;
+use crate::kernel;
+use crate::kernel::topk::TopK;
+use crate::quant::sq7;
+use arrow_buffer::BooleanBuffer;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Queries that scan together: their bytes and a block of codes stay in the second-level cache.
+pub const GROUP: usize = 64;
+/// Bytes of codes in a block.
+const BLOCK_BYTES: usize = 1 << 16;
+/// Lower bounds tested at once, before any is looked at.
+const LANES: usize = 8;
+/// Scoring a row exactly costs about as much as scanning so many codes: four times the bytes, from random places.
+const EXACT_COST: usize = 8;
+
+/// One query on its way through the codes.
+pub struct Seeker {
+    query: sq7::Query,
+    /// The k smallest upper bounds so far.
+    uppers: TopK,
+    /// Rows that may be among the best, by lower bound.
+    candidates: Vec<(f32, u32)>,
+}
+
+impl Default for Seeker {
+    fn default() -> Seeker {
+        Seeker { query: sq7::Query::default(), uppers: TopK::new(0), candidates: Vec::new() }
+    }
+}
+
+impl Seeker {
+    pub fn start(&mut self, shadow: &Shadow, query: &[f32], k: usize) {
+        shadow.query(query, &mut self.query);
+        self.uppers.reset(k);
+        self.candidates.clear();
+    }
+
+    /// How many allowed rows it has seen, counted up to k.
+    pub fn found(&self) -> usize {
+        self.uppers.len()
+    }
+
+    /// Scores candidates exactly, the most hopeful first.
+    pub fn finish(&mut self, exact: &Exact, stop: &AtomicBool, top: &mut TopK) {
+        let limit = self.uppers.threshold();
+        self.candidates.retain(|(lower, _)| *lower <= limit);
+        self.candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for chunk in self.candidates.chunks(1024) {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            for &(lower, row) in chunk {
+                if lower > top.threshold() {
+                    return;
+                }
+                top.push(exact.score(row), row);
+            }
+        }
+    }
+}
+
+/// Buffers of a scan.
+#[derive(Default)]
+pub struct Buffers {
+    /// The queries of a group, side by side.
+    bytes: Vec<i8>,
+    dots: Vec<i32>,
+    lowers: Vec<f32>,
+}
+
+/// What a scan reads: codes, the row of each place (`None`: the place itself), and which rows count.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub shadow: &'a Shadow,
+    pub rows: Option<&'a [u32]>,
+    pub allow: Option<&'a BooleanBuffer>,
+    pub stop: &'a AtomicBool,
+}
+
+impl Source<'_> {
+    /// Shows the codes of `places` to the seekers that `active` names (at most [`GROUP`]).
+    pub fn scan(&self, places: Range<usize>, active: &[u32], seekers: &mut [Seeker], buffers: &mut Buffers) {
+        let stride = self.shadow.stride();
+        buffers.bytes.clear();
+        for &i in active {
+            buffers.bytes.extend_from_slice(&seekers[i as usize].query.bytes);
+        }
+        let most = (BLOCK_BYTES / stride).max(LANES);
+        for first in places.clone().step_by(most) {
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let block = first..(first + most).min(places.end);
+            if self.skips(&block) {
+                continue;
+            }
+            buffers.dots.resize(active.len() * block.len(), 0);
+            kernel::dot_code_block(
+                &buffers.bytes,
+                self.shadow.codes(block.clone()),
+                stride,
+                &mut buffers.dots,
+            );
+            for (&i, dots) in active.iter().zip(buffers.dots.chunks_exact(block.len())) {
+                self.sift(block.start, dots, &mut seekers[i as usize], &mut buffers.lowers);
+            }
+        }
+    }
+
+    /// Whether no row of a block is allowed.
+    fn skips(&self, block: &Range<usize>) -> bool {
+        match (self.allow, self.rows) {
+            (None, _) => false,
+            (Some(allow), None) => allow.slice(block.start, block.len()).count_set_bits() == 0,
+            (Some(allow), Some(rows)) => !rows[block.clone()].iter().any(|&row| allow.value(row as usize)),
+        }
+    }
+
+    /// Keeps the rows of a block that may be among the best.
+    fn sift(&self, first: usize, dots: &[i32], seeker: &mut Seeker, lowers: &mut Vec<f32>) {
+        let places = first..first + dots.len();
+        let (norms, errors) = (&self.shadow.norms()[places.clone()], &self.shadow.errors()[places]);
+        let Seeker { query, uppers, candidates } = seeker;
+        lowers.clear();
+        let bounds = dots.iter().zip(norms).zip(errors);
+        lowers.extend(bounds.map(|((&dot, &norm), &error)| query.score(dot, norm) - query.slack(error)));
+        let mut limit = uppers.threshold();
+        for (lane, lowers) in lowers.chunks(LANES).enumerate() {
+            // No early exit in here: the compiler makes it a few vector comparisons.
+            if !lowers.iter().fold(false, |any, &lower| any | (lower <= limit)) {
+                continue;
+            }
+            for (i, &lower) in lowers.iter().enumerate() {
+                let at = lane * LANES + i;
+                let row = self.rows.map_or((first + at) as u32, |rows| rows[first + at]);
+                if lower <= limit && self.allow.is_none_or(|allow| allow.value(row as usize)) {
+                    candidates.push((lower, row));
+                    uppers.push(query.score(dots[at], norms[at]) + query.slack(errors[at]), row);
+                    limit = uppers.threshold();
+                }
+            }
+        }
+    }
+}
+
+/// How many rows a probe allows, of `rows`.
+pub fn allowed(probe: &Probe, rows: usize) -> usize {
+    probe.allow.map_or(rows, BooleanBuffer::count_set_bits)
+}
+
+/// Whether scoring every allowed row exactly is cheaper than scanning so many codes.
+pub fn few(allowed: usize, codes: usize) -> bool {
+    allowed.saturating_mul(EXACT_COST) <= codes
+}

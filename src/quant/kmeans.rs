@@ -1,0 +1,361 @@
+//! K-means: the centroids of inverted lists (Lloyd's algorithm, with faiss' repair of empty clusters).
+//!
+//! The same rows, options and seed give the same bits at any number of threads: rows are compared with centroids in
+//! chunks of a fixed size, and every centroid is summed by one thread, over its rows in order.
+
+use crate::error::Result;
+use crate::kernel;
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::BinaryHeap;
+
+/// Rows that one task compares with all centroids.
+const CHUNK_ROWS: usize = 256;
+/// Centroids that a chunk is compared with at a time: their inner products stay in the cache.
+const TILE_CENTROIDS: usize = 512;
+/// Multiplications between two calls of `advance`: some tens of milliseconds.
+const STEP_WORK: usize = 2_000_000_000;
+/// How far the halves of a split cluster are moved apart.
+const SPLIT: f32 = 1.0 / 1024.0;
+
+/// What to train.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many centroids; at least 1.
+    pub k: usize,
+    pub iterations: usize,
+    /// Trains on at most `k` times as many rows, chosen at random.
+    pub rows_per_centroid: usize,
+    /// Rows and centroids are directions: both are normalised, and nearest means the largest inner product.
+    pub spherical: bool,
+    pub seed: u64,
+}
+
+/// Called as work advances, with the number of rows compared since the last call; an error ends it.
+pub type Advance<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
+
+/// Trained centroids.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Centroids {
+    /// `k` rows of `dim` values.
+    pub values: Vec<f32>,
+    dim: usize,
+    /// Half the squared norm of each centroid: `x . c` less this is largest where the distance is smallest. Zeros if
+    /// spherical.
+    half_norms: Vec<f32>,
+}
+
+impl Centroids {
+    /// How many rows training looks at, [`Options::iterations`] times.
+    pub fn sample_rows(rows: usize, options: &Options) -> usize {
+        rows.min(options.k.saturating_mul(options.rows_per_centroid))
+    }
+
+    /// Trains on `values`, whole rows of `dim`. Without rows the centroids are zeros.
+    pub fn train(
+        values: &[f32],
+        dim: usize,
+        options: &Options,
+        pool: &rayon::ThreadPool,
+        advance: Advance,
+    ) -> Result<Centroids> {
+        let rows = values.len() / dim;
+        let (k, spherical) = (options.k, options.spherical);
+        if rows == 0 {
+            return Ok(Centroids::new(vec![0.0; k * dim], dim, spherical));
+        }
+        let mut random = Random(options.seed);
+        let chosen = random.choose(rows, Self::sample_rows(rows, options));
+        // The first k of a random order are the first centroids (again from the start, if rows are fewer).
+        let first = chosen.iter().cycle().take(k);
+        let first = first.flat_map(|&row| &values[row as usize * dim..][..dim]).copied().collect();
+        let sample =
+            if chosen.len() == rows { Cow::Borrowed(values) } else { gather(values, dim, chosen).into() };
+        let mut centroids = Centroids::new(first, dim, spherical);
+        let mut nearest = vec![0; sample.len() / dim];
+        for _ in 0..options.iterations {
+            let before = nearest.clone();
+            centroids.assign(&sample, pool, &mut nearest, advance)?;
+            let values = centroids.means(&sample, &nearest, spherical, pool);
+            centroids = Centroids::new(values, dim, spherical);
+            if before == nearest {
+                break;
+            }
+        }
+        Ok(centroids)
+    }
+
+    fn new(mut values: Vec<f32>, dim: usize, spherical: bool) -> Centroids {
+        if spherical {
+            values.chunks_exact_mut(dim).for_each(|row| {
+                let factor = inverse_norm(row);
+                row.iter_mut().for_each(|x| *x *= factor);
+            });
+        }
+        let norm = |row: &[f32]| row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let half = |row: &[f32]| if spherical { 0.0 } else { (norm(row) / 2.0) as f32 };
+        let half_norms = values.chunks_exact(dim).map(half).collect();
+        Centroids { values, dim, half_norms }
+    }
+
+    /// The number of centroids.
+    pub fn len(&self) -> usize {
+        self.half_norms.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.half_norms.is_empty()
+    }
+
+    /// Writes the nearest centroid of each row; of equally near ones, the first.
+    pub fn assign(
+        &self,
+        rows: &[f32],
+        pool: &rayon::ThreadPool,
+        nearest: &mut [u32],
+        advance: Advance,
+    ) -> Result<()> {
+        let step = STEP_WORK / (self.len() * self.dim).max(1);
+        let step = step.next_multiple_of(CHUNK_ROWS).clamp(CHUNK_ROWS, 1 << 20);
+        for (rows, nearest) in rows.chunks(step * self.dim).zip(nearest.chunks_mut(step)) {
+            pool.install(|| {
+                let chunks = rows.par_chunks(CHUNK_ROWS * self.dim).zip(nearest.par_chunks_mut(CHUNK_ROWS));
+                chunks
+                    .for_each_init(Vec::new, |dots, (rows, nearest)| self.assign_chunk(rows, nearest, dots));
+            });
+            advance(nearest.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    fn assign_chunk(&self, rows: &[f32], nearest: &mut [u32], dots: &mut Vec<f32>) {
+        let mut best = [f32::NEG_INFINITY; CHUNK_ROWS];
+        nearest.fill(0);
+        let tiles = self.values.chunks(TILE_CENTROIDS * self.dim).zip(self.half_norms.chunks(TILE_CENTROIDS));
+        for (tile, (centroids, half_norms)) in tiles.enumerate() {
+            dots.resize(nearest.len() * half_norms.len(), 0.0);
+            kernel::dot_block(rows, centroids, self.dim, dots);
+            for ((dots, best), nearest) in
+                dots.chunks_exact(half_norms.len()).zip(&mut best).zip(nearest.iter_mut())
+            {
+                for (i, (dot, half_norm)) in dots.iter().zip(half_norms).enumerate() {
+                    if dot - half_norm > *best {
+                        *best = dot - half_norm;
+                        *nearest = (tile * TILE_CENTROIDS + i) as u32;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The mean of each centroid's rows. Who has none gets half of the largest cluster.
+    fn means(&self, rows: &[f32], nearest: &[u32], spherical: bool, pool: &rayon::ThreadPool) -> Vec<f32> {
+        let (k, dim) = (self.len(), self.dim);
+        let (offsets, members) = group(nearest, k);
+        let mut means = self.values.clone();
+        pool.install(|| {
+            means.par_chunks_exact_mut(dim).enumerate().for_each_init(
+                || vec![0f64; dim],
+                |sums, (i, mean)| {
+                    let members = &members[offsets[i]..offsets[i + 1]];
+                    if members.is_empty() {
+                        return;
+                    }
+                    sums.fill(0.0);
+                    for &row in members {
+                        let row = &rows[row as usize * dim..][..dim];
+                        let factor = if spherical { f64::from(inverse_norm(row)) } else { 1.0 };
+                        sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x) * factor);
+                    }
+                    let count = members.len() as f64;
+                    mean.iter_mut().zip(sums.iter()).for_each(|(mean, sum)| *mean = (sum / count) as f32);
+                },
+            );
+        });
+        let sizes: Vec<usize> = offsets.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        fill_empty(&mut means, dim, &sizes);
+        means
+    }
+}
+
+/// Gives each empty cluster half of the largest one: both centroids move a little away from each other.
+fn fill_empty(means: &mut [f32], dim: usize, sizes: &[usize]) {
+    let empty: Vec<usize> = (0..sizes.len()).filter(|&i| sizes[i] == 0).collect();
+    if empty.is_empty() {
+        return;
+    }
+    let mut largest: BinaryHeap<_> =
+        sizes.iter().enumerate().filter(|(_, size)| **size > 1).map(|(i, size)| (*size, i)).collect();
+    for i in empty {
+        let Some((size, from)) = largest.pop() else { return };
+        for at in 0..dim {
+            let mean = means[from * dim + at];
+            let apart = if at % 2 == 0 { SPLIT } else { -SPLIT };
+            means[i * dim + at] = mean * (1.0 + apart);
+            means[from * dim + at] = mean * (1.0 - apart);
+        }
+        let half = size / 2;
+        largest.extend([(half, i), (size - half, from)].into_iter().filter(|(size, _)| *size > 1));
+    }
+}
+
+/// Sorts rows by their group, keeping their order: group `g` has `rows[offsets[g]..offsets[g + 1]]`.
+pub fn group(groups: &[u32], count: usize) -> (Vec<usize>, Vec<u32>) {
+    let mut offsets = vec![0; count + 1];
+    for &g in groups {
+        offsets[g as usize + 1] += 1;
+    }
+    for g in 0..count {
+        offsets[g + 1] += offsets[g];
+    }
+    let mut next = offsets.clone();
+    let mut rows = vec![0; groups.len()];
+    for (row, &g) in groups.iter().enumerate() {
+        rows[next[g as usize]] = row as u32;
+        next[g as usize] += 1;
+    }
+    (offsets, rows)
+}
+
+fn gather(values: &[f32], dim: usize, mut rows: Vec<u32>) -> Vec<f32> {
+    rows.sort_unstable();
+    rows.iter().flat_map(|&row| &values[row as usize * dim..][..dim]).copied().collect()
+}
+
+/// One over the length; 1 for a row without one.
+fn inverse_norm(row: &[f32]) -> f32 {
+    let norm: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    let inverse = (1.0 / norm.sqrt()) as f32;
+    if inverse.is_finite() && inverse > 0.0 { inverse } else { 1.0 }
+}
+
+/// Steele, Lea and Flood's SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+    }
+
+    /// `count` different numbers below `bound`, in random order (the start of a Fisher-Yates shuffle).
+    fn choose(&mut self, bound: usize, count: usize) -> Vec<u32> {
+        let mut all: Vec<u32> = (0..bound as u32).collect();
+        for i in 0..count {
+            let other = i + self.below(bound - i);
+            all.swap(i, other);
+        }
+        all.truncate(count);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
+
+    fn options(k: usize) -> Options {
+        Options { k, iterations: 10, rows_per_centroid: 256, spherical: false, seed: 7 }
+    }
+
+    /// `rows` rows near `clusters` corners far from each other.
+    fn clustered(rows: usize, dim: usize, clusters: usize) -> Vec<f32> {
+        let mut random = Random(1);
+        let mut noise = |size: f64| (random.next() as f64 / u64::MAX as f64 * size) as f32;
+        let corners: Vec<f32> = (0..clusters * dim).map(|_| noise(100.0)).collect();
+        let value = |i: usize| corners[(i / dim % clusters) * dim + i % dim];
+        (0..rows * dim).map(|i| value(i) + noise(1.0)).collect()
+    }
+
+    fn train(values: &[f32], dim: usize, options: &Options, threads: usize) -> Centroids {
+        Centroids::train(values, dim, options, &pool(threads), &mut |_| Ok(())).unwrap()
+    }
+
+    fn nearest(centroids: &Centroids, values: &[f32]) -> Vec<u32> {
+        let mut nearest = vec![0; values.len() / centroids.dim];
+        centroids.assign(values, &pool(2), &mut nearest, &mut |_| Ok(())).unwrap();
+        nearest
+    }
+
+    #[test]
+    fn the_thread_count_changes_nothing() {
+        let values = clustered(5_000, 12, 40);
+        for spherical in [false, true] {
+            let options = Options { spherical, rows_per_centroid: 50, ..options(64) };
+            let one = train(&values, 12, &options, 1);
+            assert_eq!(one, train(&values, 12, &options, 2));
+            assert_eq!(one, train(&values, 12, &options, 4));
+            assert_ne!(one, train(&values, 12, &Options { seed: 8, ..options }, 1));
+        }
+    }
+
+    #[test]
+    fn rows_go_to_their_nearest_centroid() {
+        let values = clustered(1_000, 8, 10);
+        let centroids = train(&values, 8, &options(700), 2);
+        for (row, &found) in values.chunks_exact(8).zip(&nearest(&centroids, &values)) {
+            let distance = |i: usize| f64::from(kernel::l2(row, &centroids.values[i * 8..][..8]));
+            let best = (0..700).map(distance).fold(f64::INFINITY, f64::min);
+            assert!(distance(found as usize) <= best + 0.1, "{} {best}", distance(found as usize));
+        }
+    }
+
+    #[test]
+    fn training_lowers_the_distances() {
+        let values = clustered(4_000, 16, 50);
+        let cost = |iterations: usize| {
+            let centroids = train(&values, 16, &Options { iterations, ..options(50) }, 2);
+            let at = |i: u32| &centroids.values[i as usize * 16..][..16];
+            let rows = values.chunks_exact(16).zip(nearest(&centroids, &values));
+            rows.map(|(row, i)| f64::from(kernel::l2(row, at(i)))).sum::<f64>()
+        };
+        assert!(cost(10) < cost(0) * 0.7, "{} {}", cost(10), cost(0));
+    }
+
+    #[test]
+    fn empty_clusters_get_half_of_the_largest() {
+        let mut means = vec![1024.0, 1024.0, 0.0, 0.0, 2048.0, 2048.0, 0.0, 0.0];
+        fill_empty(&mut means, 2, &[9, 0, 2, 0]);
+        // Cluster 0 (9 rows) gives 4 to cluster 1, and the 5 it keeps are the largest again.
+        let outer = |x: f32| x * (1.0 + SPLIT);
+        let inner = |x: f32| x * (1.0 - SPLIT);
+        let (low, high) = (inner(1024.0), outer(1024.0));
+        assert_eq!(means[2..4], [high, low]);
+        assert_eq!(means[6..8], [outer(low), inner(high)]);
+        assert_eq!(means[0..2], [inner(low), outer(high)]);
+        assert_eq!(means[4..6], [2048.0, 2048.0]);
+        // Nothing to split: nothing happens.
+        let mut means = vec![1.0, 0.0];
+        fill_empty(&mut means, 1, &[1, 0]);
+        assert_eq!(means, [1.0, 0.0]);
+    }
+
+    #[test]
+    fn spherical_centroids_are_directions() {
+        let centroids = train(&clustered(500, 8, 5), 8, &Options { spherical: true, ..options(5) }, 2);
+        for row in centroids.values.chunks_exact(8) {
+            assert!((kernel::dot(row, row) - 1.0).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn odd_inputs_do_no_harm() {
+        assert_eq!(train(&[], 3, &options(2), 1).values, [0.0; 6]);
+        assert_eq!(train(&[1.0, 2.0], 2, &options(3), 1).len(), 3);
+        let rows = [f32::MAX, f32::MAX, -f32::MAX, 0.0, f32::NAN, 1.0];
+        assert_eq!(nearest(&train(&rows, 2, &options(2), 1), &rows).len(), 3);
+        let stop = || crate::error::Error::new(crate::error::Code::Canceled, "stop");
+        let values = clustered(100, 2, 3);
+        assert!(Centroids::train(&values, 2, &options(3), &pool(1), &mut |_| Err(stop())).is_err());
+    }
+}
