@@ -2,6 +2,8 @@
 //! disk. Files are written once and never changed; only the WAL appends, only the manifest is replaced, by rename.
 
 pub mod checked;
+#[cfg(test)]
+mod crash_tests;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
 pub mod manifest;
