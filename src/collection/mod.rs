@@ -1,5 +1,7 @@
 //! One collection: insert, delete, search, indexes, and the snapshots that searches run on.
 
+mod ops;
+
 use crate::error::Result;
 use crate::schema::Schema;
 use arrow_array::{ArrayRef, RecordBatch};

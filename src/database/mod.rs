@@ -1,6 +1,10 @@
 //! A database: one directory, one writer, its collections and its background worker.
 
+mod activity;
+pub(crate) mod meta;
 mod options;
+pub(crate) mod store;
+mod watchdog;
 
 use crate::collection::Collection;
 use crate::error::Result;

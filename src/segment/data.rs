@@ -2,22 +2,23 @@
 //! bytes, so that any Arrow tool opens it and we map it without a copy.
 
 use crate::error::{Error, Result};
-use crate::schema::Schema;
-use crate::segment::Shared;
+use crate::schema::{DataType, Schema};
+use crate::segment::{Shared, raw};
 use crate::storage::checked::{CheckedFile, CheckedWriter};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::MetadataVersion;
 use arrow_ipc::convert::try_fb_to_schema;
-use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::reader::read_footer_length;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_schema::ArrowError;
 use std::path::Path;
-use std::sync::Arc;
 
 const ALIGNMENT: usize = 64;
 /// The length of the footer and the closing magic.
 const TRAILER: usize = 10;
+/// The continuation marker and the length before a message.
+const MESSAGE_PREFIX: usize = 8;
 
 /// Writes `batch` to `path` (the caller syncs the directory).
 pub fn write(shared: &Shared, batch: &RecordBatch, path: &Path) -> Result<()> {
@@ -42,38 +43,76 @@ fn encode(batch: &RecordBatch, out: impl std::io::Write) -> Result<(), ArrowErro
 /// Maps the rows of `path`, verified.
 pub fn read(shared: &Shared, schema: &Schema, path: &Path, rows: usize) -> Result<RecordBatch> {
     let bytes = CheckedFile::open(&shared.vfs, path)?.bytes(&shared.pool)?;
-    let batch =
-        decode(&bytes).map_err(|e| Error::corrupt(format!("{} is no Arrow file: {e}", path.display())))?;
-    if batch.schema_ref().fields() != schema.arrow().fields() || batch.num_rows() != rows {
-        return Err(Error::corrupt(format!("{} does not hold {rows} rows of its schema", path.display())));
+    let batch = decode(&bytes, schema).map_err(|e| e.within(path.display()))?;
+    if batch.num_rows() != rows {
+        return Err(Error::corrupt(format!(
+            "{} holds {} rows, not {rows}",
+            path.display(),
+            batch.num_rows()
+        )));
     }
     Ok(batch)
 }
 
-/// Reads a file of one record batch; its columns share `bytes`.
-pub fn decode(bytes: &Buffer) -> Result<RecordBatch, String> {
+/// Reads a file of one record batch of `schema`; its columns share `bytes`.
+///
+/// Arrow's own reader trusts the offsets in a file and panics on bad ones, so only its flatbuffers are used here.
+pub fn decode(bytes: &Buffer, schema: &Schema) -> Result<RecordBatch> {
+    parse(bytes, schema).map_err(|why| Error::corrupt(format!("it is no Arrow file of the schema: {why}")))
+}
+
+fn parse(bytes: &Buffer, schema: &Schema) -> Result<RecordBatch, String> {
     let trailer = bytes.len().checked_sub(TRAILER).ok_or("it is too short")?;
     let trailer_bytes = bytes[trailer..].try_into().map_err(|_| "it is too short")?;
     let footer_length = read_footer_length(trailer_bytes).map_err(|e| e.to_string())?;
     let footer = trailer.checked_sub(footer_length).ok_or("its footer is longer than itself")?;
     let footer = arrow_ipc::root_as_footer(&bytes[footer..trailer]).map_err(|e| e.to_string())?;
-    let schema = footer.schema().ok_or("it has no schema")?;
+    let found = try_fb_to_schema(footer.schema().ok_or("it has no schema")?).map_err(|e| e.to_string())?;
+    if found.fields() != schema.arrow().fields() {
+        return Err("its columns are others".into());
+    }
     let mut blocks = footer.recordBatches().into_iter().flatten();
     let (Some(block), None) = (blocks.next(), blocks.next()) else {
         return Err("it has not one record batch".into());
     };
-    let lengths = (u64::try_from(block.metaDataLength()), u64::try_from(block.bodyLength()));
-    let (Ok(metadata), Ok(body), Ok(offset)) = (lengths.0, lengths.1, u64::try_from(block.offset())) else {
+    let metadata = part(bytes, block.offset(), block.metaDataLength().into())?;
+    let body_start = block.offset().checked_add(block.metaDataLength().into()).ok_or("a length overflows")?;
+    let body = part(bytes, body_start, block.bodyLength())?;
+    // The message's own length stands before it, after a marker.
+    let message = metadata.get(MESSAGE_PREFIX..).ok_or("its message is too short")?;
+    let message = arrow_ipc::root_as_message(message).map_err(|e| e.to_string())?;
+    let batch = message.header_as_record_batch().ok_or("its message is no record batch")?;
+    if batch.compression().is_some() || batch.nodes().into_iter().flatten().any(|n| n.null_count() != 0) {
+        return Err("it is compressed or has nulls".into());
+    }
+    let rows = usize::try_from(batch.length()).map_err(|e| e.to_string())?;
+    let buffers: Result<Vec<Buffer>, String> =
+        batch.buffers().into_iter().flatten().map(|b| part(&body, b.offset(), b.length())).collect();
+    let values = without_validity(schema, buffers?);
+    raw::assemble(schema, rows, values).map_err(|e| e.message().to_owned())
+}
+
+/// Leaves out the validity bitmaps that Arrow keeps a place for: before each column, and before a list's items.
+fn without_validity(schema: &Schema, buffers: Vec<Buffer>) -> Vec<Buffer> {
+    let mut buffers = buffers.into_iter();
+    let mut values = Vec::new();
+    for field in schema.fields() {
+        let (skip, take) = match field.data_type {
+            DataType::FloatVector => (2, 1),
+            DataType::VarChar | DataType::Json => (1, 2),
+            _ => (1, 1),
+        };
+        values.extend(buffers.by_ref().skip(skip).take(take));
+    }
+    values
+}
+
+fn part(bytes: &Buffer, offset: i64, length: i64) -> Result<Buffer, String> {
+    let (Ok(offset), Ok(length)) = (usize::try_from(offset), usize::try_from(length)) else {
         return Err("a length is negative".into());
     };
-    let end = metadata.checked_add(body).and_then(|length| length.checked_add(offset));
-    let end = end.filter(|&end| end <= bytes.len() as u64).ok_or("a block lies outside")?;
-    let data = bytes.slice_with_length(offset as usize, (end - offset) as usize);
-    let decoder =
-        FileDecoder::new(Arc::new(try_fb_to_schema(schema).map_err(|e| e.to_string())?), footer.version())
-            .with_require_alignment(true);
-    let batch = decoder.read_record_batch(block, &data).map_err(|e| e.to_string())?;
-    batch.ok_or_else(|| "its record batch is none".into())
+    let inside = offset.checked_add(length).is_some_and(|end| end <= bytes.len());
+    inside.then(|| bytes.slice_with_length(offset, length)).ok_or_else(|| "a part lies outside of it".into())
 }
 
 #[cfg(test)]
@@ -96,7 +135,7 @@ mod tests {
     fn columns_lie_in_the_file_without_a_copy() {
         let written = batch(&(0..1000).collect::<Vec<_>>());
         let bytes = encoded(&written);
-        let read = decode(&bytes).unwrap();
+        let read = decode(&bytes, &schema()).unwrap();
         assert_eq!(read, written);
         let rows = Rows::new(&schema(), read.clone(), None);
         let file = bytes.as_ptr_range();
@@ -114,12 +153,12 @@ mod tests {
     fn a_cut_or_changed_file_never_panics() {
         let bytes = encoded(&batch(&[1, 2, 3]));
         for cut in 0..bytes.len() {
-            assert!(decode(&Buffer::from(&bytes[..cut])).is_err(), "cut at {cut}");
+            assert!(decode(&Buffer::from(&bytes[..cut]), &schema()).is_err(), "cut at {cut}");
         }
         for at in 0..bytes.len() {
             let mut changed = bytes.to_vec();
             changed[at] ^= 0xff;
-            let _ = decode(&Buffer::from(changed));
+            let _ = decode(&Buffer::from(changed), &schema());
         }
     }
 }

@@ -9,6 +9,7 @@ mod growing;
 mod index_file;
 mod live;
 mod memory;
+pub mod raw;
 mod rows;
 mod sealed;
 mod slot;

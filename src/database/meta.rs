@@ -1,0 +1,127 @@
+//! What the manifest says: the collections, their segments and indexes, and where their logs begin.
+
+use crate::error::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The newest format of this version.
+const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Meta {
+    format: u32,
+    /// Numbers of collections, segments, index definitions and files: never used twice.
+    pub next_id: u64,
+    pub collections: Vec<CollectionMeta>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CollectionMeta {
+    pub id: u64,
+    pub name: String,
+    pub schema: Value,
+    pub indexes: Vec<IndexMeta>,
+    pub segments: Vec<SegmentMeta>,
+    /// The first log file that the segments do not hold.
+    pub wal_first: u64,
+    pub next_auto_id: i64,
+    pub released: bool,
+}
+
+/// The definition of an index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexMeta {
+    pub id: u64,
+    pub name: String,
+    pub field: String,
+    pub spec: Value,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SegmentMeta {
+    pub id: u64,
+    pub rows: u64,
+    pub dead: u64,
+    /// The generation of its file of live rows; 0 where all are live.
+    pub deletes: u64,
+    pub indexes: Vec<IndexFileMeta>,
+}
+
+/// A built index: of which definition, and the number of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexFileMeta {
+    pub index: u64,
+    pub file: u64,
+}
+
+impl Meta {
+    pub fn new() -> Meta {
+        Meta { format: FORMAT, next_id: 1, collections: Vec::new() }
+    }
+
+    pub fn decode(payload: &[u8]) -> Result<Meta> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let bad = |e: serde_json::Error| Error::corrupt(format!("the manifest cannot be read: {e}"));
+        let Format { format } = serde_json::from_slice(payload).map_err(bad)?;
+        if format > FORMAT {
+            return Err(Error::new(
+                Code::FormatTooNew,
+                format!("the database has format {format}; this version reads up to {FORMAT}"),
+            ));
+        }
+        serde_json::from_slice(payload).map_err(bad)
+    }
+
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::internal(format!("the manifest cannot be written: {e}")))
+    }
+
+    /// A number that was never given before.
+    pub fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
+    pub fn collection(&self, id: u64) -> Result<&CollectionMeta> {
+        self.collections.iter().find(|c| c.id == id).ok_or_else(|| dropped(id))
+    }
+
+    pub fn collection_mut(&mut self, id: u64) -> Result<&mut CollectionMeta> {
+        self.collections.iter_mut().find(|c| c.id == id).ok_or_else(|| dropped(id))
+    }
+}
+
+fn dropped(id: u64) -> Error {
+    Error::new(Code::Closed, format!("the collection was dropped (number {id})"))
+}
+
+impl CollectionMeta {
+    pub fn segment_mut(&mut self, id: u64) -> Option<&mut SegmentMeta> {
+        self.segments.iter_mut().find(|s| s.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trip_and_numbers() {
+        let mut meta = Meta::new();
+        assert_eq!((meta.take_id(), meta.take_id()), (1, 2));
+        let again = Meta::decode(&meta.encode().unwrap()).unwrap();
+        assert_eq!((again.next_id, again.collections.len()), (3, 0));
+        assert_eq!(again.collection(1).unwrap_err().code(), Code::Closed);
+    }
+
+    #[test]
+    fn other_formats() {
+        assert_eq!(Meta::decode(br#"{"format":2,"new":true}"#).unwrap_err().code(), Code::FormatTooNew);
+        for text in ["", "{}", "[]", "3", r#"{"format":-1}"#, r#"{"format":1}"#] {
+            assert_eq!(Meta::decode(text.as_bytes()).unwrap_err().code(), Code::Corrupt, "{text}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a collection needs of its database: options, files, the manifest, and whether it is still open.
+
+use crate::database::Options;
+use crate::database::activity::Activity;
+use crate::database::meta::Meta;
+use crate::database::watchdog::Watchdog;
+use crate::error::{Code, Error, Result};
+use crate::segment::Shared;
+use crate::storage::manifest;
+use crate::storage::vfs::LockGuard;
+use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Shared by a database and its collections.
+pub struct Store {
+    pub options: Options,
+    pub shared: Arc<Shared>,
+    pub dir: PathBuf,
+    pub activity: Activity,
+    pub watchdog: Watchdog,
+    meta: Mutex<Meta>,
+    /// Held shared by whoever changes files, exclusively by the closing, which so waits for them.
+    gate: RwLock<()>,
+    closing: AtomicBool,
+    /// A commit of the manifest failed so that nobody knows which manifest is in force.
+    poisoned: AtomicBool,
+    lock: Mutex<Option<Box<dyn LockGuard>>>,
+    /// Whether the background worker has something to look at.
+    work: Mutex<bool>,
+    work_came: Condvar,
+}
+
+/// Holds the database open while files change.
+pub type Writing<'a> = RwLockReadGuard<'a, ()>;
+
+impl Store {
+    pub fn new(
+        dir: &Path,
+        options: Options,
+        shared: Shared,
+        meta: Meta,
+        lock: Option<Box<dyn LockGuard>>,
+    ) -> Store {
+        Store {
+            options,
+            shared: Arc::new(shared),
+            dir: dir.to_owned(),
+            activity: Activity::new(),
+            watchdog: Watchdog::new(),
+            meta: Mutex::new(meta),
+            gate: RwLock::new(()),
+            closing: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+            lock: Mutex::new(lock),
+            work: Mutex::new(true),
+            work_came: Condvar::new(),
+        }
+    }
+
+    /// The directory of a collection.
+    pub fn collection_dir(&self, id: u64) -> PathBuf {
+        Store::collections_dir(&self.dir).join(id.to_string())
+    }
+
+    /// Where the collections of the database in `dir` are.
+    pub fn collections_dir(dir: &Path) -> PathBuf {
+        dir.join("collections")
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Fails once the database was closed.
+    pub fn check_open(&self) -> Result<()> {
+        if self.is_closing() {
+            return Err(Error::new(Code::Closed, "the database was closed"));
+        }
+        Ok(())
+    }
+
+    /// Must be held by every call that changes files.
+    pub fn writing(&self) -> Result<Writing<'_>> {
+        self.check_open()?;
+        if self.options.read_only {
+            return Err(Error::new(Code::ReadOnly, "database is opened read-only"));
+        }
+        // Recursive, because calls nest: a waiting closing must not stop the inner one.
+        let gate = self.gate.read_recursive();
+        self.check_open()?;
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(poisoned());
+        }
+        Ok(gate)
+    }
+
+    /// Reads the current manifest.
+    pub fn with_meta<T>(&self, read: impl FnOnce(&Meta) -> T) -> T {
+        read(&self.meta.lock())
+    }
+
+    /// A number for a segment, an index or a file, never given before. It is kept by the next commit; until then
+    /// nothing in force carries it.
+    pub fn take_id(&self) -> u64 {
+        self.meta.lock().take_id()
+    }
+
+    /// Changes the manifest: after an error of `change`, or one that leaves the old manifest in force, nothing changed.
+    /// The caller holds [`Store::writing`].
+    pub fn commit<T>(&self, change: impl FnOnce(&mut Meta) -> Result<T>) -> Result<T> {
+        let mut meta = self.meta.lock();
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(poisoned());
+        }
+        let mut next = meta.clone();
+        let value = change(&mut next)?;
+        if let Err(error) = manifest::commit(&self.shared.vfs, &self.dir, &next.encode()?) {
+            if error.code() == Code::Poisoned {
+                self.poisoned.store(true, Ordering::Release);
+            }
+            return Err(error);
+        }
+        *meta = next;
+        Ok(value)
+    }
+
+    /// Tells the background worker to look for work.
+    pub fn notify_worker(&self) {
+        *self.work.lock() = true;
+        self.work_came.notify_all();
+    }
+
+    /// Waits until there may be work, or `timeout` is over.
+    pub fn wait_for_work(&self, timeout: Duration) {
+        let mut work = self.work.lock();
+        if !*work && !self.is_closing() {
+            self.work_came.wait_for(&mut work, timeout);
+        }
+        *work = false;
+    }
+
+    /// From now on every call fails with `Closed`; builds end at their next checkpoint. Says whether it was open.
+    pub fn start_closing(&self) -> bool {
+        let was_open = !self.closing.swap(true, Ordering::AcqRel);
+        self.activity.wake();
+        self.notify_worker();
+        was_open
+    }
+
+    /// Waits for the calls that change files. They end soon: new ones are refused, builds give up.
+    pub fn wait_for_writing(&self) {
+        drop(self.gate.write());
+    }
+
+    /// Lets another process open it.
+    pub fn unlock(&self) {
+        self.lock.lock().take();
+    }
+}
+
+fn poisoned() -> Error {
+    Error::new(
+        Code::Poisoned,
+        "an earlier write of the manifest failed half way; reopen the database to go on",
+    )
+}
