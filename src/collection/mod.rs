@@ -1,8 +1,19 @@
 //! One collection: insert, delete, search, indexes, and the snapshots that searches run on.
 
+mod build;
+pub(crate) mod core;
+mod describe;
+mod indexes;
+mod merge;
+mod open;
 mod ops;
+mod seal;
+mod search;
+mod write;
 
+use self::core::Core;
 use crate::error::Result;
+use crate::index::catalog::IndexSpec;
 use crate::schema::Schema;
 use arrow_array::{ArrayRef, RecordBatch};
 use serde_json::Value;
@@ -12,7 +23,9 @@ use std::time::Duration;
 /// A handle to a collection; clones share it. Calls after its drop, or after the database's close, fail with
 /// [`Code::Closed`](crate::Code::Closed).
 #[derive(Clone)]
-pub struct Collection {}
+pub struct Collection {
+    core: Arc<Core>,
+}
 
 /// What an insert made.
 pub struct Inserted {
@@ -96,74 +109,108 @@ pub struct SearchResult {
 /// Called as a long operation advances, with rows done and in total; `false` cancels it.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) -> bool + Sync);
 
+/// The definition of an index, shared by the snapshots that have it.
+pub(crate) struct Definition {
+    pub id: u64,
+    pub name: String,
+    pub field: String,
+    pub spec: Arc<IndexSpec>,
+}
+
 impl Collection {
+    pub(crate) fn new(core: Arc<Core>) -> Collection {
+        Collection { core }
+    }
+
+    /// Its name of now: a rename changes it for every handle.
     pub fn name(&self) -> Result<String> {
-        todo!()
+        self.core.check_open()?;
+        Ok(self.core.name.read().clone())
     }
+
     pub fn schema(&self) -> &Arc<Schema> {
-        todo!()
+        &self.core.schema
     }
+
     /// Schema, indexes, counts and load state, as JSON.
     pub fn describe(&self) -> Result<Value> {
-        todo!()
+        self.core.describe()
     }
+
     /// Columns by name: every field of the schema but an auto_id primary key. Fixed-size lists of Float32 for float
     /// vectors, FixedSizeBinary for binary vectors, Utf8 for varchar and JSON. Durable when it returns (durability
     /// `sync`), visible to every search that starts afterwards; an error leaves nothing behind.
     pub fn insert(&self, columns: RecordBatch) -> Result<Inserted> {
-        let _ = columns;
-        todo!()
+        self.core.insert(&columns)
     }
+
     /// Deletes by primary keys (Int64Array or StringArray); says how many rows there were.
     pub fn delete(&self, ids: &ArrayRef) -> Result<u64> {
-        let _ = ids;
-        todo!()
+        self.core.delete(ids)
     }
+
+    /// Seals the growing rows: writes them to segment files, and begins a new log.
     pub fn flush(&self) -> Result<()> {
-        todo!()
+        self.core.flush()
     }
+
     /// Live rows.
     pub fn count(&self) -> Result<u64> {
-        todo!()
+        self.core.check_open()?;
+        Ok(self.core.snapshot.load().count())
     }
+
     /// Rows, segments, bytes, indexes, as JSON.
     pub fn statistics(&self) -> Result<Value> {
-        todo!()
+        self.core.statistics()
     }
+
+    /// Opens and verifies every file, so that the first search does not have to; ends a release.
     pub fn load(&self) -> Result<()> {
-        todo!()
+        self.core.load()
     }
+
+    /// Drops mapped files and loaded indexes; searches fail until it is loaded again.
     pub fn release(&self) -> Result<()> {
-        todo!()
+        self.core.release()
     }
+
+    /// Creates an index, or finds that it exists. With `wait`, an error or a cancellation leaves the indexes as they
+    /// were; without, the index is built in the background, stepping aside for queries.
     pub fn create_index(&self, request: &IndexRequest, progress: Option<Progress>) -> Result<()> {
-        let _ = (request, progress);
-        todo!()
+        self.core.create_index(request, progress)
     }
+
     /// `{"index_name","field_name","index_type","metric_type","params",...}` with progress and state.
     pub fn describe_index(&self, name: &str) -> Result<Value> {
-        let _ = name;
-        todo!()
+        self.core.describe_index(name)
     }
+
     pub fn list_indexes(&self) -> Result<Vec<String>> {
-        todo!()
+        self.core.list_indexes()
     }
+
     /// Dropping an unknown name succeeds, as in Milvus.
     pub fn drop_index(&self, name: &str) -> Result<()> {
-        let _ = name;
-        todo!()
+        self.core.drop_index(name)
     }
+
     pub fn index_progress(&self, name: &str) -> Result<IndexProgress> {
-        let _ = name;
-        todo!()
+        self.core.index_progress(name)
     }
+
     pub fn index_state(&self, name: &str) -> Result<IndexState> {
-        let _ = name;
-        todo!()
+        self.core.index_state(name)
     }
+
     /// `nq` queries against `field`. Runs on a snapshot, never behind a writer's lock.
-    pub fn search(&self, field: &str, queries: Queries, nq: usize, options: &SearchOptions) -> Result<SearchResult> {
-        let _ = (field, queries, nq, options);
-        todo!()
+    pub fn search(
+        &self,
+        field: &str,
+        queries: Queries,
+        nq: usize,
+        options: &SearchOptions,
+    ) -> Result<SearchResult> {
+        self.core.search(field, queries, nq, options)
     }
 }

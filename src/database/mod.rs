@@ -1,52 +1,82 @@
 //! A database: one directory, one writer, its collections and its background worker.
 
 mod activity;
+mod engine;
 pub(crate) mod meta;
 mod options;
 pub(crate) mod store;
-mod watchdog;
+pub(crate) mod watchdog;
 
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::schema::Schema;
+use crate::storage::vfs::{Disk, Vfs};
+use engine::Engine;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use options::{Durability, Options};
 
 /// An open database; clones share it, the last one closes it.
 #[derive(Clone)]
-pub struct Database {}
+pub struct Database {
+    handle: Arc<Handle>,
+}
+
+/// Closes the database when the last [`Database`] goes.
+struct Handle(Arc<Engine>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Whoever wants to know of a failure calls close.
+        let _ = self.0.close();
+    }
+}
 
 impl Database {
+    /// Opens the database in the directory `path`, which is made if `create_if_missing` says so.
     pub fn open(path: &Path, options: Options) -> Result<Database> {
-        let _ = (path, options);
-        todo!()
+        Database::open_with(Arc::new(Disk), path, options)
     }
+
+    /// Opens a database on another file system.
+    pub fn open_with(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Database> {
+        Ok(Database { handle: Arc::new(Handle(Engine::open(vfs, path, options)?)) })
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.handle.0
+    }
+
     /// Ends it for every handle: later calls fail with `Closed`. Twice is fine.
     pub fn close(&self) -> Result<()> {
-        todo!()
+        self.engine().close()
     }
+
+    /// Creates a collection; one of the same name and schema that exists is opened.
     pub fn create_collection(&self, name: &str, schema: Schema) -> Result<Collection> {
-        let _ = (name, schema);
-        todo!()
+        self.engine().create_collection(name, schema).map(Collection::new)
     }
+
     pub fn collection(&self, name: &str) -> Result<Collection> {
-        let _ = name;
-        todo!()
+        self.engine().collection(name).map(Collection::new)
     }
+
     pub fn has_collection(&self, name: &str) -> Result<bool> {
-        let _ = name;
-        todo!()
+        self.engine().has_collection(name)
     }
+
+    /// The names of all collections, sorted.
     pub fn collections(&self) -> Result<Vec<String>> {
-        todo!()
+        self.engine().collection_names()
     }
+
     pub fn rename_collection(&self, from: &str, to: &str) -> Result<()> {
-        let _ = (from, to);
-        todo!()
+        self.engine().rename_collection(from, to)
     }
+
+    /// Drops a collection with its rows and files; its handles fail with `Closed` from now on.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
-        let _ = name;
-        todo!()
+        self.engine().drop_collection(name)
     }
 }

@@ -14,7 +14,7 @@ mod rows;
 mod sealed;
 mod slot;
 
-pub use growing::Growing;
+pub use growing::{Growing, delete};
 pub use index_file::{IndexFile, LoadedIndex};
 pub use live::Live;
 pub use memory::{Memory, Reservation};

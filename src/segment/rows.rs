@@ -29,6 +29,22 @@ impl<'a> Key<'a> {
             None => Key::Text(keys.as_string::<i32>().value(row)),
         }
     }
+
+    /// The number; 0 for a text.
+    pub fn int(self) -> i64 {
+        match self {
+            Key::Int(key) => key,
+            Key::Text(_) => 0,
+        }
+    }
+
+    /// The text; empty for a number.
+    pub fn text(self) -> &'a str {
+        match self {
+            Key::Int(_) => "",
+            Key::Text(key) => key,
+        }
+    }
 }
 
 /// A batch of rows in the one form of [`batch::canonical`].

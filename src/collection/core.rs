@@ -1,0 +1,168 @@
+//! The state of one collection: what writers change under their lock, and the snapshot that searches read.
+
+use crate::collection::Definition;
+use crate::database::meta::CollectionMeta;
+use crate::database::store::{Store, Writing};
+use crate::error::{Code, Error, Result};
+use crate::schema::Schema;
+use crate::segment::{Growing, Rows, SegmentView};
+use crate::storage::checked;
+use crate::storage::wal::Wal;
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use super::write::Pending;
+
+/// One collection, shared by its handles, its database and the background worker.
+///
+/// Locks, in the order in which they may be taken: `definitions`, `maintenance`, `writer`, the manifest's.
+pub struct Core {
+    pub store: Arc<Store>,
+    pub id: u64,
+    pub schema: Arc<Schema>,
+    pub dir: PathBuf,
+    pub name: RwLock<String>,
+    /// Changes that wait for a leader.
+    pub queue: Mutex<Vec<Arc<Pending>>>,
+    pub writer: Mutex<Writer>,
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Held while sealed segments or their indexes come and go: by seals and by the end of builds.
+    pub maintenance: Mutex<()>,
+    /// Held while the definition of an index changes, builds included.
+    pub definitions: Mutex<()>,
+    pub next_auto_id: AtomicI64,
+    pub dropped: AtomicBool,
+    pub released: AtomicBool,
+    /// Why the background build of a definition (by number) failed.
+    pub build_failure: Mutex<Option<(u64, Error)>>,
+}
+
+/// What writers change.
+pub struct Writer {
+    /// `None` once closed, and in a read-only database.
+    pub wal: Option<Wal>,
+    pub sealed: Vec<SegmentView>,
+    pub growing: Growing,
+    pub definition: Option<Arc<Definition>>,
+    /// Bytes in the log since it was last rotated.
+    pub logged: u64,
+    /// At how many logged bytes the growing rows are sealed.
+    pub seal_at: u64,
+    /// Whether the log holds bytes that are not synced (durability `async`).
+    pub unsynced: bool,
+}
+
+/// What a search sees. Cloning shares everything.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    pub sealed: Vec<SegmentView>,
+    pub growing: Vec<SegmentView>,
+    pub definition: Option<Arc<Definition>>,
+}
+
+impl Snapshot {
+    pub fn segments(&self) -> impl Iterator<Item = &SegmentView> {
+        self.sealed.iter().chain(&self.growing)
+    }
+
+    /// Live rows.
+    pub fn count(&self) -> u64 {
+        self.segments().map(|s| s.live.count() as u64).sum()
+    }
+}
+
+impl Writer {
+    pub fn wal(&mut self) -> Result<&mut Wal> {
+        self.wal
+            .as_mut()
+            .ok_or_else(|| Error::new(Code::Closed, "the collection was dropped or its database closed"))
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            sealed: self.sealed.clone(),
+            growing: self.growing.chunks().to_vec(),
+            definition: self.definition.clone(),
+        }
+    }
+
+    /// The rows of every sealed segment, opened and verified.
+    pub fn open_sealed(&self) -> Result<Vec<Arc<Rows>>> {
+        self.sealed.iter().map(SegmentView::rows).collect()
+    }
+
+    /// The sealed segment of that number.
+    pub fn sealed_mut(&mut self, id: u64) -> Option<&mut SegmentView> {
+        self.sealed.iter_mut().find(|view| view.as_sealed().is_some_and(|s| s.id() == id))
+    }
+}
+
+impl Core {
+    /// Fails once the database was closed or the collection dropped.
+    pub fn check_open(&self) -> Result<()> {
+        self.store.check_open()?;
+        if self.dropped.load(Ordering::Acquire) {
+            return Err(Error::new(Code::Closed, format!("the collection {} was dropped", self.name.read())));
+        }
+        Ok(())
+    }
+
+    /// Must be held by every call that changes files.
+    pub fn writing(&self) -> Result<Writing<'_>> {
+        let writing = self.store.writing()?;
+        self.check_open()?;
+        Ok(writing)
+    }
+
+    /// Gives searches that start from now on what the writer has.
+    pub fn publish(&self, writer: &Writer) {
+        self.snapshot.store(Arc::new(writer.snapshot()));
+    }
+
+    /// Reads this collection's part of the manifest.
+    pub fn with_meta<T>(&self, read: impl FnOnce(&CollectionMeta) -> T) -> Result<T> {
+        self.store.with_meta(|meta| meta.collection(self.id).map(read))
+    }
+
+    /// Changes this collection's part of the manifest. The caller holds [`Core::writing`].
+    pub fn commit<T>(&self, change: impl FnOnce(&mut CollectionMeta) -> Result<T>) -> Result<T> {
+        self.store.commit(|meta| {
+            let collection = meta.collection_mut(self.id)?;
+            // The log that was replayed may hold keys beyond those of the last commit.
+            collection.next_auto_id = collection.next_auto_id.max(self.next_auto_id.load(Ordering::Acquire));
+            change(collection)
+        })
+    }
+
+    /// Rows of a segment that an index must have to be worth it.
+    pub fn index_min_rows(&self) -> usize {
+        usize::try_from(self.store.options.index_min_rows).unwrap_or(usize::MAX)
+    }
+
+    /// Whether a segment waits for an index.
+    pub fn needs_index(&self, view: &SegmentView) -> bool {
+        view.as_sealed().is_some() && view.index.is_none() && view.len() >= self.index_min_rows()
+    }
+
+    /// Removes files that no manifest names any more. Failing to is not an error: the next open tries again.
+    pub fn remove_files(&self, paths: &[PathBuf]) {
+        for path in paths {
+            let _ = checked::remove(&self.store.shared.vfs, path);
+        }
+    }
+
+    /// Drops mapped files and loaded indexes; searches that run keep them until they are done.
+    pub fn drop_mapped(&self) {
+        for view in &self.snapshot.load().sealed {
+            if let Some(sealed) = view.as_sealed() {
+                sealed.release();
+            }
+            if let Some(index) = &view.index {
+                index.release();
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Opening a collection: what the manifest names, and then what the log holds.
+
+use crate::collection::Definition;
+use crate::collection::core::{Core, Snapshot, Writer};
+use crate::collection::ops::Op;
+use crate::collection::seal::files_of;
+use crate::database::meta::{CollectionMeta, SegmentMeta};
+use crate::database::store::Store;
+use crate::error::{Error, Result};
+use crate::schema::Schema;
+use crate::segment::{Growing, IndexFile, Live, Sealed, SegmentView};
+use crate::storage::wal::{self, Wal};
+use crate::{batch, storage::checked};
+use arc_swap::ArcSwap;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+impl Core {
+    /// Makes the directories and the log of a new collection. Nothing of it counts before a manifest names it.
+    pub fn create_files(store: &Store, id: u64) -> Result<()> {
+        let (vfs, dir) = (&store.shared.vfs, store.collection_dir(id));
+        let io = |e| Error::io(format!("cannot create {}", dir.display()), e);
+        vfs.create_dir_all(&Sealed::root_of(&dir)).map_err(io)?;
+        vfs.sync_dir(&dir).map_err(io)?;
+        vfs.sync_dir(&Store::collections_dir(&store.dir)).map_err(io)
+    }
+
+    /// Opens a collection; a writer starts a new log file and removes leftovers of a crash.
+    pub fn open(store: &Arc<Store>, meta: &CollectionMeta) -> Result<Core> {
+        let within = |error: Error| error.within(format!("cannot open collection {}", meta.name));
+        let schema =
+            Arc::new(Schema::from_json(&meta.schema.to_string()).map_err(|e| corrupt_schema(e, &meta.name))?);
+        let definition = meta.indexes.first().map(|index| Definition::from_meta(&schema, index)).transpose();
+        let definition = definition.map_err(within)?.map(Arc::new);
+        let core = Core {
+            store: store.clone(),
+            id: meta.id,
+            dir: store.collection_dir(meta.id),
+            name: RwLock::new(meta.name.clone()),
+            queue: Mutex::default(),
+            writer: Mutex::new(Writer {
+                wal: None,
+                sealed: Vec::new(),
+                growing: Growing::new(schema.clone(), store.shared.memory.clone()),
+                definition,
+                logged: 0,
+                seal_at: store.options.segment_bytes(),
+                unsynced: false,
+            }),
+            schema,
+            snapshot: ArcSwap::from_pointee(Snapshot::default()),
+            maintenance: Mutex::default(),
+            definitions: Mutex::default(),
+            next_auto_id: AtomicI64::new(meta.next_auto_id),
+            dropped: AtomicBool::new(false),
+            released: AtomicBool::new(meta.released),
+            build_failure: Mutex::default(),
+        };
+        core.recover(meta).map_err(within)?;
+        Ok(core)
+    }
+
+    fn recover(&self, meta: &CollectionMeta) -> Result<()> {
+        let mut writer = self.writer.lock();
+        for segment in &meta.segments {
+            let view = self.segment(segment, writer.definition.as_ref())?;
+            writer.sealed.push(view);
+        }
+        let mut wal = None;
+        let vfs = &self.store.shared.vfs;
+        let mut replay = |_, record: &[u8]| self.replay(&mut writer, record);
+        if self.store.options.read_only {
+            wal::replay(vfs, &self.dir, meta.wal_first, &mut replay)?;
+        } else {
+            wal = Some(Wal::open(vfs, &self.dir, meta.wal_first, &mut replay)?.0);
+            self.remove_orphans(meta);
+        }
+        writer.wal = wal;
+        self.publish(&writer);
+        Ok(())
+    }
+
+    fn segment(&self, meta: &SegmentMeta, definition: Option<&Arc<Definition>>) -> Result<SegmentView> {
+        let shared = &self.store.shared;
+        let rows = usize::try_from(meta.rows).map_err(|_| Error::corrupt("a segment has too many rows"))?;
+        let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, meta.id, rows);
+        let live = match meta.deletes {
+            0 => Live::all(rows),
+            generation => sealed.load_live(generation, usize::try_from(meta.dead).unwrap_or(usize::MAX))?,
+        };
+        let mut view = SegmentView::sealed(Arc::new(sealed), live);
+        let built =
+            definition.and_then(|d| meta.indexes.iter().find(|i| i.index == d.id).map(|i| (d, i.file)));
+        view.index = built.map(|(definition, file)| {
+            let dir = Sealed::dir_of(&self.dir, meta.id);
+            Arc::new(IndexFile::new(shared.clone(), &dir, definition.spec.clone(), file))
+        });
+        Ok(view)
+    }
+
+    /// Applies one record of the log.
+    fn replay(&self, writer: &mut Writer, record: &[u8]) -> Result<()> {
+        let op = Op::decode(&self.schema, record.to_vec())?;
+        let (mut opened, mut memory) = (Vec::new(), None);
+        match &op {
+            Op::Insert(rows) => {
+                // Acknowledged rows come in whatever the limit of memory is today.
+                memory = Some(self.store.shared.memory.force(batch::bytes(&self.schema, rows)));
+                if self.schema.auto_id() {
+                    let ids = rows.column(self.schema.primary_at()).as_primitive::<Int64Type>().values();
+                    let next = ids.iter().max().map_or(0, |id| id.saturating_add(1));
+                    self.next_auto_id.fetch_max(next, Ordering::AcqRel);
+                }
+            }
+            Op::Delete(_) => opened = writer.open_sealed()?,
+        }
+        self.apply(writer, &opened, &op, memory);
+        writer.logged += record.len() as u64;
+        Ok(())
+    }
+
+    /// Removes segments and files that the manifest does not name: leftovers of a crash. Failing to is not an error.
+    fn remove_orphans(&self, meta: &CollectionMeta) {
+        let vfs = &self.store.shared.vfs;
+        let root = Sealed::root_of(&self.dir);
+        for name in vfs.list(&root).unwrap_or_default() {
+            let dir = root.join(&name);
+            let Some(segment) = meta.segments.iter().find(|s| s.id.to_string() == name) else {
+                let _ = vfs.remove_dir_all(&dir);
+                continue;
+            };
+            let mut known: BTreeSet<PathBuf> = files_of(segment).iter().map(|file| dir.join(file)).collect();
+            known.extend(files_of(segment).iter().map(|file| checked::sidecar(&dir.join(file))));
+            for path in vfs.list(&dir).unwrap_or_default().iter().map(|file| dir.join(file)) {
+                if !known.contains(&path) {
+                    let _ = vfs.remove_file(&path);
+                }
+            }
+        }
+    }
+
+    /// Opens and verifies every file.
+    pub fn load(&self) -> Result<()> {
+        self.check_open()?;
+        let snapshot = self.snapshot.load_full();
+        for view in &snapshot.sealed {
+            view.rows()?;
+            view.loaded_index()?;
+        }
+        self.set_released(false)
+    }
+
+    /// Searches that run go on; those that start from now on fail.
+    pub fn release(&self) -> Result<()> {
+        self.check_open()?;
+        self.set_released(true)?;
+        self.drop_mapped();
+        Ok(())
+    }
+
+    /// Kept in the manifest, but by a read-only database, which keeps it for itself.
+    fn set_released(&self, released: bool) -> Result<()> {
+        if self.released.load(Ordering::Acquire) != released && !self.store.options.read_only {
+            let _writing = self.writing()?;
+            self.commit(|meta| {
+                meta.released = released;
+                Ok(())
+            })?;
+        }
+        self.released.store(released, Ordering::Release);
+        Ok(())
+    }
+}
+
+fn corrupt_schema(error: Error, name: &str) -> Error {
+    Error::corrupt(format!("the schema of collection {name} cannot be read: {}", error.message()))
+}

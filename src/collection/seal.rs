@@ -1,0 +1,234 @@
+//! Sealing: growing rows become segments in files, deletes become bitmaps in files, and the log begins anew.
+//!
+//! The log is rotated and the growing rows are frozen under the writer's lock; the files are written without it, while
+//! writers and searches go on. One commit of the manifest then makes the files count, and the old log superfluous.
+
+use crate::batch;
+use crate::collection::core::{Core, Snapshot, Writer};
+use crate::database::meta::SegmentMeta;
+use crate::error::{Code, Error, Result};
+use crate::segment::{IndexFile, Live, Sealed, SegmentView, Source};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Most rows of a segment: indexes number them with 32 bits.
+const MAX_ROWS: usize = (1 << 31) - 1;
+/// Most bytes of one text column of a segment: Arrow counts them with 31 bits.
+const MAX_TEXT: u64 = 1 << 30;
+
+/// What is being sealed.
+struct Frozen {
+    state: Snapshot,
+    /// The log file after those that are no longer needed.
+    wal_first: u64,
+}
+
+/// What the manifest will say, and the files behind it.
+#[derive(Default)]
+struct Written {
+    segments: Vec<(Arc<Sealed>, Vec<SegmentView>)>,
+    /// Number, dead rows and generation of the segments whose deletes were written.
+    deletes: Vec<(u64, u64, u64)>,
+    /// Segments without a live row.
+    gone: BTreeSet<u64>,
+}
+
+impl Core {
+    /// Seals all growing rows and deletes.
+    pub fn flush(&self) -> Result<()> {
+        let _writing = self.writing()?;
+        let _maintenance = self.maintenance.lock();
+        self.seal()
+    }
+
+    /// Seals if the log is as long as a segment may be. A failure is told to whoever flushes next: the rows are safe in
+    /// the log, and the insert that came by here has succeeded.
+    pub fn seal_if_full(&self) {
+        let Ok(_writing) = self.writing() else { return };
+        let _maintenance = self.maintenance.lock();
+        let is_full = |writer: &Writer| writer.logged >= writer.seal_at;
+        if !is_full(&self.writer.lock()) {
+            return; // another thread has done it meanwhile
+        }
+        if self.seal().is_err() {
+            let mut writer = self.writer.lock();
+            writer.seal_at = writer.logged + self.store.options.segment_bytes() / 8;
+        }
+    }
+
+    /// The caller holds `maintenance`.
+    pub fn seal(&self) -> Result<()> {
+        let Some(frozen) = self.freeze()? else { return Ok(()) };
+        let mut written = Written::default();
+        let committed =
+            self.write_files(&frozen, &mut written).and_then(|()| self.commit_seal(&frozen, &written));
+        let mut writer = self.writer.lock();
+        let result = match committed {
+            Ok(old_files) => {
+                self.swap(&mut writer, &frozen, &written);
+                drop(writer);
+                self.remove_files(&old_files);
+                self.remove_segments(&written.gone);
+                Ok(())
+            }
+            Err(error) => {
+                writer.growing.thaw();
+                drop(writer);
+                // In doubt about which manifest is in force, its files must stay.
+                if error.code() != Code::Poisoned {
+                    self.remove_segments(&written.segments.iter().map(|(sealed, _)| sealed.id()).collect());
+                }
+                Err(error)
+            }
+        };
+        self.store.notify_worker();
+        result
+    }
+
+    /// Begins a new log file and freezes the growing rows; `None` if there is nothing to seal.
+    fn freeze(&self) -> Result<Option<Frozen>> {
+        let mut writer = self.writer.lock();
+        writer.wal()?;
+        let saved = self.with_meta(|meta| meta.segments.iter().map(|s| s.dead).sum::<u64>())?;
+        let dead: u64 = writer.sealed.iter().map(|view| view.live.dead() as u64).sum();
+        if writer.growing.chunks().is_empty() && dead == saved {
+            return Ok(None);
+        }
+        let wal_first = writer.wal()?.rotate()?;
+        writer.growing.freeze();
+        Ok(Some(Frozen { state: writer.snapshot(), wal_first }))
+    }
+
+    fn write_files(&self, frozen: &Frozen, written: &mut Written) -> Result<()> {
+        let shared = &self.store.shared;
+        for chunks in split(&frozen.state.growing) {
+            let rows = chunks.iter().map(|chunk| chunk.live.count()).sum();
+            if rows > 0 {
+                let id = self.store.take_id();
+                let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, id, rows);
+                written.segments.push((Arc::new(sealed), chunks.clone()));
+                let sealed = &written.segments[written.segments.len() - 1].0;
+                sealed.write(&chunks)?;
+                // Reads it back: what cannot be read must not replace the log.
+                sealed.rows()?;
+            }
+        }
+        let metas = self.with_meta(|meta| meta.segments.clone())?;
+        for view in &frozen.state.sealed {
+            let Some(sealed) = view.as_sealed() else { continue };
+            let Some(meta) = metas.iter().find(|meta| meta.id == sealed.id()) else { continue };
+            let dead = view.live.dead() as u64;
+            if view.live.count() == 0 {
+                written.gone.insert(meta.id);
+            } else if dead != meta.dead {
+                sealed.save_live(&view.live, meta.deletes + 1)?;
+                written.deletes.push((meta.id, dead, meta.deletes + 1));
+            }
+        }
+        if !written.segments.is_empty() {
+            let root = Sealed::root_of(&self.dir);
+            let io = |e| Error::io(format!("cannot sync {}", root.display()), e);
+            shared.vfs.sync_dir(&root).map_err(io)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the files that no manifest names any more.
+    fn commit_seal(&self, frozen: &Frozen, written: &Written) -> Result<Vec<PathBuf>> {
+        self.commit(|meta| {
+            let mut old_files = Vec::new();
+            for &(id, dead, generation) in &written.deletes {
+                if let Some(segment) = meta.segment_mut(id) {
+                    if segment.deletes > 0 {
+                        old_files
+                            .push(Sealed::dir_of(&self.dir, id).join(Sealed::live_name(segment.deletes)));
+                    }
+                    (segment.dead, segment.deletes) = (dead, generation);
+                }
+            }
+            meta.segments.retain(|segment| !written.gone.contains(&segment.id));
+            meta.segments.extend(written.segments.iter().map(|(sealed, chunks)| SegmentMeta {
+                id: sealed.id(),
+                rows: chunks.iter().map(|chunk| chunk.live.count() as u64).sum(),
+                dead: 0,
+                deletes: 0,
+                indexes: Vec::new(),
+            }));
+            meta.wal_first = frozen.wal_first;
+            Ok(old_files)
+        })
+    }
+
+    /// Puts the new segments in the place of the frozen rows, with the deletes that came meanwhile.
+    fn swap(&self, writer: &mut Writer, frozen: &Frozen, written: &Written) {
+        let now = writer.growing.remove_frozen();
+        writer.sealed.retain(|view| view.as_sealed().is_none_or(|s| !written.gone.contains(&s.id())));
+        let mut at = 0;
+        let groups = split(&frozen.state.growing);
+        let mut segments = written.segments.iter();
+        for before in groups {
+            let lives: Vec<Live> =
+                before.iter().zip(&now[at..]).map(|(b, n)| n.live.renumbered(&b.live)).collect();
+            at += before.len();
+            let live = Live::concat(lives.iter());
+            if !live.is_empty()
+                && let Some((sealed, _)) = segments.next()
+            {
+                writer.sealed.push(SegmentView::sealed(sealed.clone(), live));
+            }
+        }
+        writer.logged = 0;
+        writer.seal_at = self.store.options.segment_bytes();
+        if let Ok(wal) = writer.wal() {
+            wal.remove_before(frozen.wal_first);
+        }
+        self.publish(writer);
+    }
+
+    /// Removes directories of segments that no manifest names.
+    fn remove_segments(&self, ids: &BTreeSet<u64>) {
+        for &id in ids {
+            let _ = self.store.shared.vfs.remove_dir_all(&Sealed::dir_of(&self.dir, id));
+        }
+    }
+}
+
+/// Groups of chunks that fit into one segment each.
+fn split(chunks: &[SegmentView]) -> Vec<Vec<SegmentView>> {
+    let mut groups: Vec<Vec<SegmentView>> = Vec::new();
+    let (mut rows, mut texts) = (0, 0);
+    for chunk in chunks {
+        let (more_rows, more_texts) = (chunk.len(), most_text(chunk));
+        let fits = rows + more_rows <= MAX_ROWS && texts + more_texts <= MAX_TEXT;
+        match groups.last_mut().filter(|_| fits) {
+            Some(group) => {
+                group.push(chunk.clone());
+                (rows, texts) = (rows + more_rows, texts + more_texts);
+            }
+            None => {
+                groups.push(vec![chunk.clone()]);
+                (rows, texts) = (more_rows, more_texts);
+            }
+        }
+    }
+    groups
+}
+
+/// Bytes of the longest text column.
+fn most_text(chunk: &SegmentView) -> u64 {
+    match &chunk.source {
+        Source::Growing(rows) => rows.batch().columns().iter().map(batch::text_bytes).max().unwrap_or(0),
+        Source::Sealed(_) => 0,
+    }
+}
+
+/// The files that belong into the directory of a segment.
+pub fn files_of(segment: &SegmentMeta) -> Vec<String> {
+    let mut names = vec![Sealed::data_name().to_owned()];
+    if segment.deletes > 0 {
+        names.push(Sealed::live_name(segment.deletes));
+    }
+    names.extend(segment.indexes.iter().map(|index| IndexFile::name(index.file)));
+    names
+}

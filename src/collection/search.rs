@@ -1,0 +1,294 @@
+//! Search: checks, one pass over the segments of a snapshot, and the merge of what they found.
+
+use crate::batch::not_finite;
+use crate::collection::core::{Core, Snapshot};
+use crate::collection::merge::{Found, Merger, Target};
+use crate::collection::{Queries, SearchOptions, SearchResult};
+use crate::database::watchdog::Watched;
+use crate::error::{Code, Error, Result};
+use crate::index::catalog::{IndexSpec, IndexType, Metric, Params, SearchParams, VectorKind};
+use crate::schema::{DataType, Field};
+use crate::segment::{Run, gather_column};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_empty_array};
+use arrow_schema::{Field as ArrowField, Schema as ArrowSchema};
+use rayon::prelude::*;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Most hits of a query, and most queries of a search.
+const MAX_TOPK: usize = 16384;
+const MAX_NQ: usize = 16384;
+const MAX_ROUND: i32 = 6;
+/// Fewer queries than this are not worth another thread.
+const MIN_CHUNK: usize = 8;
+
+/// The flag of searches without a deadline.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// A checked search.
+struct Plan<'a> {
+    queries: &'a [f32],
+    dim: usize,
+    k: usize,
+    spec: Arc<IndexSpec>,
+    params: SearchParams,
+    output: Vec<usize>,
+    round: i32,
+}
+
+impl Core {
+    pub fn search(
+        &self,
+        field: &str,
+        queries: Queries,
+        nq: usize,
+        options: &SearchOptions,
+    ) -> Result<SearchResult> {
+        self.check_open()?;
+        if self.released.load(Ordering::Acquire) {
+            let name = self.name.read();
+            return Err(Error::new(
+                Code::CollectionNotLoaded,
+                format!("collection not loaded[collection={name}]"),
+            ));
+        }
+        let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let _query = self.store.activity.query();
+        let snapshot = self.snapshot.load_full();
+        let plan = self.plan(&snapshot, field, queries, nq, options)?;
+        let targets = self.targets(&snapshot)?;
+        let watched = deadline.map(|deadline| self.store.watchdog.watch(deadline));
+        let stop = watched.as_ref().map_or(&NEVER, Watched::flag);
+        let merger = Merger { targets: &targets, metric: plan.spec.metric, params: &plan.params, stop };
+        let found = self.run(&plan, &merger);
+        if let Some(deadline) = deadline
+            && (stop.load(Ordering::Relaxed) || Instant::now() >= deadline)
+        {
+            let limit = options.timeout.unwrap_or_default();
+            return Err(Error::new(
+                Code::Timeout,
+                format!("the search took longer than {} ms", limit.as_millis()),
+            ));
+        }
+        self.result(&plan, &targets, &found)
+    }
+
+    fn plan<'a>(
+        &self,
+        snapshot: &Snapshot,
+        name: &str,
+        queries: Queries<'a>,
+        nq: usize,
+        options: &SearchOptions,
+    ) -> Result<Plan<'a>> {
+        let (_, field) = self.schema.field(name).ok_or_else(|| not_exist(name))?;
+        let queries = check_queries(field, queries, nq)?;
+        let k = options.topk;
+        if !(1..=MAX_TOPK).contains(&k) {
+            return Err(Error::invalid(format!(
+                "topk [{k}] is invalid, top k should be in range [1, {MAX_TOPK}], but got {k}"
+            )));
+        }
+        let round = options.round_decimal;
+        if !(-1..=MAX_ROUND).contains(&round) {
+            return Err(Error::invalid(format!(
+                "round_decimal [{round}] is invalid, should be -1 or an integer in range [0, {MAX_ROUND}]"
+            )));
+        }
+        let definition = snapshot.definition.as_ref().filter(|d| d.field == name);
+        let asked = options.metric_type.filter(|metric| !metric.is_empty());
+        let spec = match definition {
+            Some(definition) => definition.spec.clone(),
+            None => Arc::new(flat(asked, options.params)?),
+        };
+        if let Some(actual) = asked
+            && Metric::from_name(actual) != Some(spec.metric)
+        {
+            let expected = spec.metric.name();
+            return Err(Error::invalid(format!(
+                "metric type not match: invalid parameter[expected={expected}][actual={actual}]"
+            )));
+        }
+        let params = spec.search_params(options.params, k)?;
+        let output = self.output_fields(&options.output_fields)?;
+        Ok(Plan { queries, dim: field.dim, k, spec, params, output, round })
+    }
+
+    /// The places of the output fields; `*` is all of them.
+    fn output_fields(&self, names: &[&str]) -> Result<Vec<usize>> {
+        let mut places = Vec::with_capacity(names.len());
+        for &name in names {
+            if name == "*" {
+                places.extend(0..self.schema.fields().len());
+            } else {
+                places.push(self.schema.field(name).ok_or_else(|| not_exist(name))?.0);
+            }
+        }
+        let mut seen = [false; crate::schema::MAX_FIELDS];
+        places.retain(|&place| !std::mem::replace(&mut seen[place], true));
+        Ok(places)
+    }
+
+    /// What to search of the snapshot: opened and verified where it was not.
+    fn targets(&self, snapshot: &Snapshot) -> Result<Vec<Target>> {
+        let views = snapshot.segments().filter(|view| view.live.count() > 0);
+        let opened: Result<Vec<Target>> = views
+            .map(|view| {
+                let index = view.loaded_index()?;
+                Ok(Target { rows: view.rows()?, live: view.live.clone(), index })
+            })
+            .collect();
+        // A dropped collection's files may go while a search opens them.
+        opened.map_err(|error| self.check_open().err().unwrap_or(error))
+    }
+
+    /// The hits of every query. One query, and few, run on the caller's thread.
+    fn run(&self, plan: &Plan, merger: &Merger) -> Vec<Vec<Found>> {
+        let pool = &self.store.shared.pool;
+        let nq = plan.queries.len() / plan.dim;
+        let chunk = nq.div_ceil(pool.current_num_threads()).max(MIN_CHUNK);
+        if nq <= chunk {
+            return merger.search(plan.queries, plan.dim, plan.k);
+        }
+        let chunks: Vec<&[f32]> = plan.queries.chunks(chunk * plan.dim).collect();
+        pool.install(|| {
+            chunks.par_iter().flat_map(|queries| merger.search(queries, plan.dim, plan.k)).collect()
+        })
+    }
+
+    fn result(&self, plan: &Plan, targets: &[Target], found: &[Vec<Found>]) -> Result<SearchResult> {
+        let mut offsets = Vec::with_capacity(found.len() + 1);
+        offsets.push(0);
+        let mut total = 0;
+        for hits in found {
+            total += hits.len() as u64;
+            offsets.push(total);
+        }
+        let all = || found.iter().flatten();
+        let scores = all().map(|hit| round(plan.spec.metric.user_score(hit.score), plan.round)).collect();
+        let keys = all().map(|hit| targets[hit.target as usize].rows.key(hit.row as usize));
+        let ids: ArrayRef = match self.schema.primary().data_type {
+            DataType::Int64 => Arc::new(Int64Array::from_iter_values(keys.map(|key| key.int()))),
+            _ => Arc::new(StringArray::from_iter_values(keys.map(|key| key.text()))),
+        };
+        let columns = self.columns(&plan.output, targets, all(), total as usize)?;
+        Ok(SearchResult { offsets, ids, scores, columns })
+    }
+
+    fn columns<'a>(
+        &self,
+        output: &[usize],
+        targets: &[Target],
+        found: impl Iterator<Item = &'a Found>,
+        total: usize,
+    ) -> Result<RecordBatch> {
+        let mut fields: Vec<ArrowField> = Vec::with_capacity(output.len());
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(output.len());
+        let run = |hit: &Found| Run {
+            source: hit.target as usize,
+            start: hit.row as usize,
+            end: hit.row as usize + 1,
+        };
+        let runs: Vec<Run> = if output.is_empty() { Vec::new() } else { found.map(run).collect() };
+        for &place in output {
+            let field = &self.schema.fields()[place];
+            let sources: Vec<&ArrayRef> =
+                targets.iter().map(|target| target.rows.batch().column(place)).collect();
+            fields.push(ArrowField::new(&field.name, field.arrow_type(), false));
+            arrays.push(if runs.is_empty() {
+                new_empty_array(&field.arrow_type())
+            } else {
+                gather_column(&sources, &runs)?
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(total));
+        RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(fields)), arrays, &options)
+            .map_err(|e| Error::internal(format!("output columns: {e}")))
+    }
+}
+
+fn not_exist(field: &str) -> Error {
+    Error::new(Code::FieldNotFound, format!("field {field} not exist"))
+}
+
+fn check_queries<'a>(field: &Field, queries: Queries<'a>, nq: usize) -> Result<&'a [f32]> {
+    let name = &field.name;
+    if !(1..=MAX_NQ).contains(&nq) {
+        return Err(Error::invalid(format!(
+            "nq (number of search vector per search request) should be in range [1, {MAX_NQ}], but got {nq}"
+        )));
+    }
+    let floats = match (field.data_type, queries) {
+        (DataType::FloatVector, Queries::Float(floats)) => floats,
+        (DataType::BinaryVector, Queries::Binary(_)) => {
+            return Err(Error::new(
+                Code::IndexTypeNotSupported,
+                format!("searching binary vectors does not work in this version (field {name})"),
+            ));
+        }
+        (kind, _) if kind.is_vector() => {
+            return Err(Error::invalid(format!(
+                "field {name} holds {}, the queries are others",
+                kind.name()
+            )));
+        }
+        (kind, _) => {
+            return Err(Error::invalid(format!("field {name} of type {} cannot be searched", kind.name())));
+        }
+    };
+    if nq.checked_mul(field.dim) != Some(floats.len()) {
+        let dim = floats.len() / nq;
+        return Err(Error::invalid(format!(
+            "the dim ({dim}) of field data({name}) is not equal to schema dim ({})",
+            field.dim
+        )));
+    }
+    match floats.iter().position(|value| !value.is_finite()) {
+        None => Ok(floats),
+        Some(at) => Err(not_finite(floats[at]).within(format!("query {}", at / field.dim))),
+    }
+}
+
+/// How a field without an index is searched: exactly, by the request's metric, else L2.
+fn flat(asked: Option<&str>, params: &str) -> Result<IndexSpec> {
+    let in_params = || {
+        let value: Value = serde_json::from_str(params).ok()?;
+        Some(value.get("metric_type")?.as_str()?.to_owned())
+    };
+    let asked = asked.map(str::to_owned).or_else(in_params);
+    let metric = asked.map_or(Ok(Metric::L2), |metric| Metric::parse(&metric, VectorKind::Float))?;
+    Ok(IndexSpec { index_type: IndexType::Flat, metric, params: Params::default() })
+}
+
+/// Rounds half away from zero to `digits`; -1 leaves the score alone.
+fn round(score: f32, digits: i32) -> f32 {
+    if digits < 0 {
+        return score;
+    }
+    let factor = 10f64.powi(digits);
+    ((f64::from(score) * factor).round() / factor) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding() {
+        assert_eq!(round(1.23456, -1), 1.23456);
+        assert_eq!(round(1.25, 1), 1.3);
+        assert_eq!(round(-1.25, 1), -1.3);
+        assert_eq!(round(1234.5678, 0), 1235.0);
+        assert_eq!(round(f32::MAX, 6), f32::MAX);
+    }
+
+    #[test]
+    fn metric_of_a_field_without_an_index() {
+        assert_eq!(flat(None, "").unwrap().metric, Metric::L2);
+        assert_eq!(flat(Some("ip"), "").unwrap().metric, Metric::Ip);
+        assert_eq!(flat(None, r#"{"metric_type":"COSINE"}"#).unwrap().metric, Metric::Cosine);
+        assert!(flat(Some("HAMMING"), "").is_err());
+    }
+}

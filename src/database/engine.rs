@@ -1,0 +1,299 @@
+//! The open database behind its handles: recovery, the table of collections, the background worker, closing.
+
+use crate::collection::core::Core;
+use crate::database::meta::{CollectionMeta, Meta};
+use crate::database::store::Store;
+use crate::database::{Durability, Options};
+use crate::error::{Code, Error, Result};
+use crate::schema::{Schema, check_collection_name};
+use crate::segment::{Memory, Shared};
+use crate::storage::manifest;
+use crate::storage::vfs::{LockGuard, Vfs};
+use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const LOCK: &str = "LOCK";
+const MANIFEST: &str = "MANIFEST";
+/// How often the worker syncs logs of durability `async`.
+const TICK: Duration = Duration::from_secs(1);
+/// How often a read-only open starts again when a writer replaced files under its eyes.
+const READ_ATTEMPTS: usize = 20;
+
+pub struct Engine {
+    store: Arc<Store>,
+    collections: Arc<Collections>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+type Collections = RwLock<BTreeMap<String, Arc<Core>>>;
+
+impl Engine {
+    pub fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Arc<Engine>> {
+        options.check()?;
+        if options.read_only {
+            Engine::open_to_read(vfs, path, options)
+        } else {
+            Engine::open_to_write(vfs, path, options)
+        }
+    }
+
+    fn open_to_write(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Arc<Engine>> {
+        if !has_manifest(&*vfs, path)? {
+            if !options.create_if_missing {
+                return Err(no_database(path));
+            }
+            let io = |e| Error::io(format!("cannot create {}", path.display()), e);
+            vfs.create_dir_all(&Store::collections_dir(path)).map_err(io)?;
+        }
+        let lock = lock(&*vfs, path)?;
+        let meta = match manifest::recover(&vfs, path)? {
+            Some(payload) => Meta::decode(&payload)?,
+            None => create(&vfs, path)?,
+        };
+        let engine = Engine::new(vfs, path, options, meta, Some(lock))?;
+        engine.remove_orphans();
+        engine.start_worker()?;
+        Ok(engine)
+    }
+
+    /// Nothing is written, not even a lock. The files of one manifest may go while they are opened, because a writer
+    /// has committed the next one: then that is opened instead.
+    fn open_to_read(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Arc<Engine>> {
+        let mut attempt = 0;
+        loop {
+            let payload = manifest::load(&vfs, path)?.ok_or_else(|| no_database(path))?;
+            let opened = Engine::new(vfs.clone(), path, options.clone(), Meta::decode(&payload)?, None);
+            let changed = || manifest::load(&vfs, path).is_ok_and(|now| now.is_none_or(|now| now != payload));
+            attempt += 1;
+            match opened {
+                Err(_) if attempt < READ_ATTEMPTS && changed() => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn new(
+        vfs: Arc<dyn Vfs>,
+        path: &Path,
+        options: Options,
+        meta: Meta,
+        lock: Option<Box<dyn LockGuard>>,
+    ) -> Result<Arc<Engine>> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .thread_name(|number| format!("elanus-{number}"))
+            .build()
+            .map_err(|e| Error::io("cannot start threads", io::Error::other(e)))?;
+        let shared = Shared { vfs, pool, memory: Memory::new(options.memory_limit) };
+        let metas = meta.collections.clone();
+        let store = Arc::new(Store::new(path, options, shared, meta, lock));
+        let mut collections = BTreeMap::new();
+        for meta in &metas {
+            collections.insert(meta.name.clone(), Arc::new(Core::open(&store, meta)?));
+        }
+        Ok(Arc::new(Engine {
+            store,
+            collections: Arc::new(RwLock::new(collections)),
+            worker: Mutex::new(None),
+        }))
+    }
+
+    /// Removes directories of collections that the manifest does not name. Failing to is not an error.
+    fn remove_orphans(&self) {
+        let (vfs, root) = (&self.store.shared.vfs, Store::collections_dir(&self.store.dir));
+        let known: Vec<String> =
+            self.store.with_meta(|m| m.collections.iter().map(|c| c.id.to_string()).collect());
+        for name in vfs.list(&root).unwrap_or_default() {
+            if !known.contains(&name) {
+                let _ = vfs.remove_dir_all(&root.join(name));
+            }
+        }
+    }
+
+    fn start_worker(&self) -> Result<()> {
+        let (store, collections) = (self.store.clone(), self.collections.clone());
+        let thread = std::thread::Builder::new()
+            .name("elanus-worker".into())
+            .spawn(move || work(&store, &collections))
+            .map_err(|e| Error::io("cannot start the background thread", e))?;
+        *self.worker.lock() = Some(thread);
+        Ok(())
+    }
+
+    /// The first failure of closing is told; everything is closed all the same.
+    pub fn close(&self) -> Result<()> {
+        if !self.store.start_closing() {
+            return Ok(());
+        }
+        if let Some(worker) = self.worker.lock().take() {
+            let _ = worker.join(); // a panic of it was reported where it happened
+        }
+        self.store.wait_for_writing();
+        let mut result = Ok(());
+        for core in self.collections.read().values() {
+            result = result.and(core.close_log());
+        }
+        self.store.unlock();
+        result
+    }
+
+    pub fn collection(&self, name: &str) -> Result<Arc<Core>> {
+        self.store.check_open()?;
+        self.collections.read().get(name).cloned().ok_or_else(|| not_found(name))
+    }
+
+    pub fn has_collection(&self, name: &str) -> Result<bool> {
+        self.store.check_open()?;
+        Ok(self.collections.read().contains_key(name))
+    }
+
+    pub fn collection_names(&self) -> Result<Vec<String>> {
+        self.store.check_open()?;
+        Ok(self.collections.read().keys().cloned().collect())
+    }
+
+    pub fn create_collection(&self, name: &str, schema: Schema) -> Result<Arc<Core>> {
+        let _writing = self.store.writing()?;
+        check_collection_name(name)?;
+        let mut collections = self.collections.write();
+        if let Some(existing) = collections.get(name) {
+            return if *existing.schema == schema {
+                Ok(existing.clone())
+            } else {
+                let text =
+                    format!("create duplicate collection with different parameters, collection: {name}");
+                Err(Error::new(Code::CollectionExists, text))
+            };
+        }
+        let meta = CollectionMeta {
+            id: self.store.take_id(),
+            name: name.to_owned(),
+            schema: schema.to_json(),
+            indexes: Vec::new(),
+            segments: Vec::new(),
+            wal_first: 1,
+            next_auto_id: 1,
+            released: false,
+        };
+        let made = Core::create_files(&self.store, meta.id).and_then(|()| Core::open(&self.store, &meta));
+        let committed = made.and_then(|core| {
+            self.store.commit(|all| {
+                all.collections.push(meta.clone());
+                Ok(())
+            })?;
+            Ok(Arc::new(core))
+        });
+        match committed {
+            Ok(core) => {
+                collections.insert(name.to_owned(), core.clone());
+                Ok(core)
+            }
+            Err(error) => {
+                if error.code() != Code::Poisoned {
+                    let _ = self.store.shared.vfs.remove_dir_all(&self.store.collection_dir(meta.id));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    pub fn rename_collection(&self, from: &str, to: &str) -> Result<()> {
+        let _writing = self.store.writing()?;
+        check_collection_name(to)?;
+        let mut collections = self.collections.write();
+        let core = collections.get(from).cloned().ok_or_else(|| not_found(from))?;
+        if from == to {
+            return Ok(());
+        }
+        if collections.contains_key(to) {
+            return Err(Error::new(Code::CollectionExists, format!("duplicated new collection name: {to}")));
+        }
+        core.commit(|meta| {
+            meta.name = to.to_owned();
+            Ok(())
+        })?;
+        collections.remove(from);
+        *core.name.write() = to.to_owned();
+        collections.insert(to.to_owned(), core);
+        Ok(())
+    }
+
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        let _writing = self.store.writing()?;
+        let mut collections = self.collections.write();
+        let core = collections.get(name).cloned().ok_or_else(|| not_found(name))?;
+        // Makes builds give up; seals and the ends of builds are waited for.
+        core.dropped.store(true, Ordering::Release);
+        self.store.activity.wake();
+        let _maintenance = core.maintenance.lock();
+        let mut writer = core.writer.lock();
+        let committed = self.store.commit(|meta| {
+            meta.collections.retain(|c| c.id != core.id);
+            Ok(())
+        });
+        if let Err(error) = committed {
+            core.dropped.store(false, Ordering::Release);
+            return Err(error);
+        }
+        writer.wal = None;
+        collections.remove(name);
+        // Mapped files stay readable for the searches that run.
+        let _ = self.store.shared.vfs.remove_dir_all(&core.dir);
+        Ok(())
+    }
+}
+
+fn not_found(name: &str) -> Error {
+    Error::new(Code::CollectionNotFound, format!("collection not found[collection={name}]"))
+}
+
+fn no_database(path: &Path) -> Error {
+    Error::io(format!("no database in {}", path.display()), io::ErrorKind::NotFound.into())
+}
+
+fn has_manifest(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
+    vfs.exists(&path.join(MANIFEST)).map_err(|e| Error::io(format!("cannot look into {}", path.display()), e))
+}
+
+/// The first manifest, of an empty database.
+fn create(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<Meta> {
+    let io = |e| Error::io(format!("cannot create {}", path.display()), e);
+    vfs.create_dir_all(&Store::collections_dir(path)).map_err(io)?;
+    if let Some(parent) = path.parent() {
+        vfs.sync_dir(parent).map_err(io)?;
+    }
+    let meta = Meta::new();
+    manifest::commit(vfs, path, &meta.encode()?)?;
+    Ok(meta)
+}
+
+fn lock(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn LockGuard>> {
+    vfs.lock(&path.join(LOCK)).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => Error::new(
+            Code::Locked,
+            format!("the database {} is open for writing in process {error}", path.display()),
+        ),
+        _ => Error::io(format!("cannot lock {}", path.display()), error),
+    })
+}
+
+/// The background worker: builds what indexes lack, syncs logs of durability `async`.
+fn work(store: &Store, collections: &Collections) {
+    while !store.is_closing() {
+        let all: Vec<Arc<Core>> = collections.read().values().cloned().collect();
+        for core in all {
+            core.build_pending();
+            if store.options.durability == Durability::Async {
+                // A log that cannot be synced is poisoned: the next write says so.
+                let _ = core.sync_log();
+            }
+        }
+        store.wait_for_work(TICK);
+    }
+}
