@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// How an operation fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// It fails with this kind of error, half done where it can be; later ones succeed.
+    /// It fails with this kind of error, an append with none, half or all of its bytes written; later ones succeed.
     Once(ErrorKind),
     /// It and every later one fail so.
     Always(ErrorKind),
@@ -52,7 +52,7 @@ struct State {
     /// A directory entry holds an index into this; 0 is the root. Removed nodes stay, for open files and mappings.
     nodes: Vec<Node>,
     operations: u64,
-    fault: Option<(u64, Fault)>,
+    faults: Vec<(u64, Fault)>,
     locked: Vec<usize>,
 }
 
@@ -79,8 +79,8 @@ struct Rename {
 /// Whether an operation takes place.
 enum Verdict {
     Done,
-    /// It happens half and fails.
-    Half(io::Error),
+    /// It fails; of an append, so many halves are in the file.
+    Part(u64, io::Error),
     /// It is under way when the power goes: it is pending, and fails.
     Cut(io::Error),
 }
@@ -97,7 +97,7 @@ impl FaultDisk {
         FaultDisk(Arc::new(Mutex::new(State {
             nodes: vec![Node::dir()],
             operations: 0,
-            fault: None,
+            faults: Vec::new(),
             locked: Vec::new(),
         })))
     }
@@ -107,14 +107,15 @@ impl FaultDisk {
         self.0.lock().operations
     }
 
-    /// Makes operation `index` fail (and the later ones, as `fault` says). Replaces an earlier order.
+    /// Makes operation `index` fail (and the later ones, as `fault` says). Earlier orders stay.
     pub fn fail_at(&self, index: u64, fault: Fault) {
-        self.0.lock().fault = Some((index, fault));
+        self.0.lock().faults.push((index, fault));
     }
 
-    /// Takes the order of [`FaultDisk::fail_at`] back.
+    /// Takes all orders back. After [`Fault::PowerOff`] the disk is then what a process finds that died in the middle of
+    /// the operation while the machine went on.
     pub fn heal(&self) {
-        self.0.lock().fault = None;
+        self.0.lock().faults.clear();
     }
 
     /// A disk that may be found when the power comes back, without faults or locks; this one is left as it is. `seed`
@@ -126,7 +127,7 @@ impl FaultDisk {
         FaultDisk(Arc::new(Mutex::new(State {
             nodes: survivors,
             operations: 0,
-            fault: None,
+            faults: Vec::new(),
             locked: Vec::new(),
         })))
     }
@@ -271,23 +272,24 @@ impl Rename {
 impl State {
     /// Counts an operation and says how it goes.
     fn operate(&mut self) -> io::Result<Verdict> {
+        self.powered()?;
         let index = self.operations;
         self.operations += 1;
-        match self.fault {
-            Some((at, Fault::Once(kind))) if index == at => Ok(Verdict::Half(kind.into())),
-            Some((at, Fault::Always(kind))) if index >= at => Ok(Verdict::Half(kind.into())),
-            Some((at, Fault::PowerOff)) if index == at => Ok(Verdict::Cut(power_is_off())),
-            Some((at, Fault::PowerOff)) if index > at => Err(power_is_off()),
-            _ => Ok(Verdict::Done),
+        let mut verdict = Verdict::Done;
+        for &(at, fault) in &self.faults {
+            match fault {
+                Fault::PowerOff if index == at => return Ok(Verdict::Cut(power_is_off())),
+                Fault::Once(kind) if index == at => verdict = Verdict::Part(index % 3, kind.into()),
+                Fault::Always(kind) if index >= at => verdict = Verdict::Part(index % 3, kind.into()),
+                _ => {}
+            }
         }
+        Ok(verdict)
     }
 
-    /// Reading fails only when the power is off.
     fn powered(&self) -> io::Result<()> {
-        match self.fault {
-            Some((at, Fault::PowerOff)) if self.operations > at => Err(power_is_off()),
-            _ => Ok(()),
-        }
+        let off = |&(at, fault): &(u64, Fault)| fault == Fault::PowerOff && self.operations > at;
+        if self.faults.iter().any(off) { Err(power_is_off()) } else { Ok(()) }
     }
 
     fn find(&self, path: &Path) -> io::Result<usize> {
@@ -342,7 +344,7 @@ impl State {
     fn operate_on_dir(&mut self, id: usize, change: Rename) -> io::Result<()> {
         match self.operate()? {
             Verdict::Done => self.change_dir(id, change),
-            Verdict::Half(error) => return Err(error),
+            Verdict::Part(_, error) => return Err(error),
             Verdict::Cut(error) => {
                 self.change_dir(id, change);
                 return Err(error);
@@ -354,7 +356,7 @@ impl State {
     fn operate_sync(&mut self, id: usize) -> io::Result<()> {
         match self.operate()? {
             Verdict::Done => self.sync(id),
-            Verdict::Half(error) | Verdict::Cut(error) => return Err(error),
+            Verdict::Part(_, error) | Verdict::Cut(error) => return Err(error),
         }
         Ok(())
     }
@@ -517,7 +519,7 @@ impl AppendFile for FaultFile {
         let end = current.len() as u64;
         let (written, result) = match state.operate()? {
             Verdict::Done => (bytes.len(), Ok(())),
-            Verdict::Half(error) => (bytes.len() / 2, Err(error)),
+            Verdict::Part(halves, error) => (bytes.len() * halves as usize / 2, Err(error)),
             Verdict::Cut(error) => (bytes.len(), Err(error)),
         };
         state.change_file(self.id, Change::Write(end, bytes[..written].to_vec()));
@@ -532,7 +534,7 @@ impl AppendFile for FaultFile {
         let mut state = self.disk.0.lock();
         match state.operate()? {
             Verdict::Done => state.change_file(self.id, Change::Truncate(len)),
-            Verdict::Half(error) => return Err(error),
+            Verdict::Part(_, error) => return Err(error),
             Verdict::Cut(error) => {
                 state.change_file(self.id, Change::Truncate(len));
                 return Err(error);
