@@ -12,7 +12,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-use super::beam::{Beam, EMPTY, End, Links, MAX_NODES};
+use super::beam::{Beam, EMPTY, End, Links, MAX_NODES, Pool, Scored};
 use super::catalog::{IndexSpec, Metric};
 use super::exact::{self, Exact};
 use super::sections::{SectionWriter, Sections};
@@ -34,6 +34,8 @@ const FORMAT: u32 = 1;
 const MAX_LEVELS: usize = 32;
 /// What an exact score costs, in scores of codes.
 const EXACT_COST: usize = 3;
+/// Candidates ranked at least: what their errors say about the others.
+const MIN_RANKED: usize = 12;
 /// Raw vectors on their way from memory while candidates are ranked.
 const PREFETCH: usize = 4;
 
@@ -174,19 +176,31 @@ impl Hnsw {
         if end == End::GaveUp || beam.pool.found() < probe.k {
             return false;
         }
-        let exact = Exact::new(self.space.metric, &self.vectors, query);
-        let best = || beam.pool.hits().take(rerank(probe.k)).map(|hit| self.rows[hit.node as usize]);
-        let mut ahead = best();
-        for row in ahead.by_ref().take(PREFETCH) {
-            kernel::prefetch(self.vectors.row(row as usize));
-        }
-        for row in best() {
-            if let Some(next) = ahead.next() {
-                kernel::prefetch(self.vectors.row(next as usize));
-            }
-            top.push(exact.score(row), row);
-        }
+        self.rank(query, probe.k, &beam.pool, top);
         true
+    }
+
+    /// Ranks the candidates by their raw vectors, best first, until the errors seen so far make it unlikely that the next
+    /// one belongs to the hits: a few beyond k where codes are fine, many where they are coarse. For IP all candidates
+    /// are ranked: the longest rows have the largest products, and those that reach beyond the range of the codes lose
+    /// more than the errors of the others tell.
+    fn rank(&self, query: &[f32], k: usize, pool: &Pool, top: &mut TopK) {
+        let exact = Exact::new(self.space.metric, &self.vectors, query);
+        let row = |hit: Scored| self.rows[hit.node as usize];
+        let prefetch = |hit| kernel::prefetch(self.vectors.row(row(hit) as usize));
+        let mut ahead = pool.hits();
+        ahead.by_ref().take(PREFETCH).for_each(prefetch);
+        let mut errors = Errors::default();
+        let least = if self.space.metric == Metric::Ip { pool.found() } else { k.max(MIN_RANKED) };
+        for (rank, hit) in pool.hits().enumerate() {
+            if rank >= least && errors.likely_at_least(hit.score) > top.threshold() {
+                break;
+            }
+            ahead.by_ref().take(1).for_each(prefetch);
+            let score = exact.score(row(hit));
+            errors.add(score - hit.score);
+            top.push(score, row(hit));
+        }
     }
 }
 
@@ -244,9 +258,24 @@ impl Level {
     }
 }
 
-/// How many of the best candidates are ranked by their raw vectors.
-fn rerank(k: usize) -> usize {
-    (2 * k).max(k + 32)
+/// How far the scores of codes were from the exact ones.
+#[derive(Default)]
+struct Errors {
+    count: f32,
+    squares: f32,
+}
+
+impl Errors {
+    fn add(&mut self, error: f32) {
+        self.count += 1.0;
+        self.squares += error * error;
+    }
+
+    /// What the exact score of a code's `score` is hardly below. The mean error is not taken off: the best candidates are
+    /// those that codes flatter, the others are not.
+    fn likely_at_least(&self, score: f32) -> f32 {
+        score - 3.0 * (self.squares / self.count).sqrt()
+    }
 }
 
 fn shape(spec: &IndexSpec) -> Shape {
