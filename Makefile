@@ -56,12 +56,12 @@ crash: ## the fault disk: every operation fails, tears or is lost; prints the nu
 	tests/crash.sh
 
 kill9: ## kill -9 at random moments, 200 times
-	tests/kill9.sh 200
+	tests/c/run.sh kill 200
 
-asan: stage ## the C tests under AddressSanitizer and UBSan
+asan: ## the C tests under AddressSanitizer and UBSan
 	tests/c/run.sh asan
 
-valgrind: stage ## the C tests under valgrind
+valgrind: ## the C tests under valgrind
 	tests/c/run.sh valgrind
 
 tsan: ## eight threads on one handle under ThreadSanitizer (nightly Rust)
