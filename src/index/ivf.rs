@@ -6,8 +6,10 @@
 //!
 //! The centroids are searched by a FLAT index of their own: exactly, but over their codes first.
 //!
-//! Like Milvus, a build makes no more than one list for [`ROWS_PER_LIST`] rows. Like faiss, IP and COSINE cluster
-//! directions: the largest inner product with a direction does not depend on the length of a row.
+//! Like Milvus, a build makes no more than one list for [`ROWS_PER_LIST`] rows. COSINE clusters directions. IP clusters
+//! the rows as they are and probes the lists whose means have the largest inner product: unlike faiss, which clusters
+//! directions for IP too, because long rows win and are then spread over all lists (measured on 94,000 word vectors,
+//! 1,024 lists, 32 probed: recall 0.85 against 0.51).
 
 use super::catalog::{IndexSpec, Metric};
 use super::exact::{self, Exact};
@@ -28,6 +30,9 @@ const ROWS_PER_LIST: usize = 39;
 const ITERATIONS: usize = 10;
 /// Rows of the sample for each centroid.
 const SAMPLE_ROWS_PER_LIST: usize = 128;
+
+/// How many allowed rows a filtered search wants to see for each of its k hits.
+const ALLOWED_PER_HIT: usize = 16;
 
 pub struct Ivf {
     metric: Metric,
@@ -61,11 +66,11 @@ impl Ivf {
             k: lists(spec, rows),
             iterations: ITERATIONS,
             rows_per_centroid: SAMPLE_ROWS_PER_LIST,
-            spherical: metric != Metric::L2,
+            spherical: metric == Metric::Cosine,
             seed: context.seed,
         };
-        let sample = Centroids::sample_rows(rows, &options);
-        let mut progress = Progress::new(context.pace, rows as u64, (sample * ITERATIONS + 2 * rows) as u64);
+        let work = Centroids::training_work(rows, &options) + 2 * rows as u64;
+        let mut progress = Progress::new(context.pace, rows as u64, work);
         let mut advance = |work| progress.advance(work);
         let centroids = Centroids::train(vectors.values(), dim, &options, context.pool, &mut advance)?;
         let mut nearest = vec![0; rows];
@@ -108,6 +113,17 @@ impl Ivf {
     /// The number of lists.
     fn lists(&self) -> usize {
         self.offsets.len() - 1
+    }
+
+    /// How many lists to scan. Behind a filter the k best lie farther out than among all rows, so that at least so many
+    /// lists are scanned as should hold [`ALLOWED_PER_HIT`] allowed rows for each hit.
+    fn nprobe(&self, probe: &Probe, allowed: usize) -> usize {
+        let nprobe = probe.params.count("nprobe");
+        let filtered = match probe.allow {
+            None => 1,
+            Some(_) => (ALLOWED_PER_HIT * probe.k).saturating_mul(self.lists()).div_ceil(allowed.max(1)),
+        };
+        nprobe.max(filtered).clamp(1, self.lists())
     }
 
     /// Fills `scratch.ivf.tops` with the `count` nearest centroids of each query.
@@ -184,8 +200,8 @@ impl Ivf {
 impl Index for Ivf {
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
         let (rows, dim) = (self.vectors.len(), self.vectors.dim());
-        let nprobe = probe.params.count("nprobe").clamp(1, self.lists());
         let allowed = scan::allowed(probe, rows);
+        let nprobe = self.nprobe(probe, allowed);
         // What nprobe lists hold on average.
         if probe.allow.is_some() && scan::few(allowed, rows / self.lists() * nprobe) {
             return exact::scan(self.metric, &self.vectors, probe, tops);

@@ -20,6 +20,8 @@ pub const GROUP: usize = 64;
 const BLOCK_BYTES: usize = 1 << 16;
 /// Lower bounds tested at once, before any is looked at.
 const LANES: usize = 8;
+/// Candidates between the one being scored exactly and the one being fetched from memory.
+const AHEAD: usize = 2;
 /// Scoring a row exactly costs about as much as scanning so many codes: four times the bytes, from random places.
 const EXACT_COST: usize = 8;
 
@@ -59,9 +61,12 @@ impl Seeker {
             if stop.load(Ordering::Relaxed) {
                 return;
             }
-            for &(lower, row) in chunk {
+            for (i, &(lower, row)) in chunk.iter().enumerate() {
                 if lower > top.threshold() {
                     return;
+                }
+                if let Some(&(_, later)) = chunk.get(i + AHEAD) {
+                    exact.prefetch(later);
                 }
                 top.push(exact.score(row), row);
             }

@@ -12,7 +12,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::SchemaRef;
 use std::cmp::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// A primary key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -192,6 +192,7 @@ pub(super) mod tests {
         BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array, Int8Array,
         Int16Array, Int32Array, Int64Array, StringArray,
     };
+    use std::sync::Arc;
 
     /// A schema of every scalar type and a float vector, with an Int64 key.
     pub(crate) fn schema() -> Schema {

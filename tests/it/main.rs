@@ -1,0 +1,9 @@
+//! The engine from outside: one binary, so that it links once.
+
+mod api;
+mod concurrent;
+mod crash;
+mod durable;
+mod indexes;
+mod model;
+mod support;
