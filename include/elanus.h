@@ -135,7 +135,9 @@ typedef struct elanus_error elanus_error;
 /** An open database. */
 typedef struct elanus_database elanus_database;
 
-/** A collection of an open database. */
+/**
+ * A collection of an open database, which stays open as long as there is a handle on one of its collections.
+ */
 typedef struct elanus_collection elanus_collection;
 
 /**
@@ -334,13 +336,14 @@ ELANUS_API void elanus_database_free(elanus_database *database);
  * ================================================================================================= */
 
 /**
- * Creates a collection.
+ * Creates a collection. One that exists with the same name and schema is opened, as in Milvus.
  *
  * @param name   A letter or underscore, then letters, digits and underscores; at most 255 characters.
  * @param schema JSON in Milvus' words: `{"description":"","auto_id":false,"fields":[{"name":"id","data_type":"INT64",
  *               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
  *               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR.
- * @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when the name is taken.
+ * @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
+ *               another schema.
  * @return A handle to free with elanus_collection_free(), or NULL on failure.
  *
  * Safe beside any call. Since 0.1.
@@ -623,7 +626,7 @@ typedef bool (*elanus_progress_callback)(void *user_data, uint64_t done, uint64_
 
 /** The state of an index, with Milvus' numbers. */
 typedef enum elanus_index_state {
-    /** There is no such index. */
+    /** Milvus' word for an index that does not exist; asking for one is an error here. */
     ELANUS_INDEX_STATE_NONE = 0,
     /** Waiting for its turn. */
     ELANUS_INDEX_STATE_UNISSUED = 1,
@@ -748,10 +751,10 @@ ELANUS_API elanus_code elanus_index_get_progress(
 /**
  * Says in which state an index is.
  *
- * @param state  Receives the state; not NULL. ELANUS_INDEX_STATE_NONE when there is no index of that name.
+ * @param state  Receives the state; not NULL.
  * @param reason Receives why it is ELANUS_INDEX_STATE_FAILED, to free with elanus_string_free(), and NULL in every
  *               other state; may be NULL.
- * @param error  Receives the failure; may be NULL.
+ * @param error  Receives the failure; may be NULL. ELANUS_CODE_INDEX_NOT_FOUND when there is none of that name.
  *
  * Safe beside any call. Since 0.1.
  */
@@ -897,7 +900,7 @@ ELANUS_API const char *elanus_result_id_varchar(const elanus_result *result, siz
  * Gives the primary keys of the hits as a column, whichever their type.
  *
  * @param result NULL gives NULL.
- * @return A column named "id" with elanus_result_count() rows, which lives as long as `result`.
+ * @return A column with the key's name and elanus_result_count() rows, which lives as long as `result`.
  *
  * Safe beside any call but elanus_result_free(). Since 0.1.
  */

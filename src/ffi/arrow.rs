@@ -64,7 +64,7 @@ pub extern "C" fn elanus_collection_insert_arrow(
     error::code(error, || {
         let collection = given(collection, "collection")?;
         let rows = import(given(array, "array")?, &given(schema, "schema")?)?;
-        result::inserted(collection.0.insert(rows)?, inserted)
+        result::insert(collection, rows, inserted)
     })
 }
 

@@ -9,22 +9,26 @@ use arrow_array::{ArrayRef, Int64Array, StringArray};
 use safer_ffi::prelude::*;
 use std::sync::Arc;
 
-/// A collection of an open database.
+/// A collection of an open database, which stays open as long as there is a handle on one of its collections.
 #[derive_ReprC(rename = "elanus_collection")]
 #[repr(opaque)]
-pub struct Collection(pub(super) crate::collection::Collection);
+pub struct Collection(
+    pub(super) crate::collection::Collection,
+    #[expect(dead_code)] crate::database::Database,
+);
 
-fn handle(collection: crate::collection::Collection) -> repr_c::Box<Collection> {
-    Box::new(Collection(collection)).into()
+fn handle(database: &Database, collection: crate::collection::Collection) -> repr_c::Box<Collection> {
+    Box::new(Collection(collection, database.0.clone())).into()
 }
 
-/// Creates a collection.
+/// Creates a collection. One that exists with the same name and schema is opened, as in Milvus.
 ///
 /// @param name   A letter or underscore, then letters, digits and underscores; at most 255 characters.
 /// @param schema JSON in Milvus' words: `{"description":"","auto_id":false,"fields":[{"name":"id","data_type":"INT64",
 ///               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
 ///               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR.
-/// @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when the name is taken.
+/// @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
+///               another schema.
 /// @return A handle to free with elanus_collection_free(), or NULL on failure.
 ///
 /// Safe beside any call. Since 0.1.
@@ -40,7 +44,7 @@ pub extern "C" fn elanus_collection_create(
     error::value(error, || {
         let database = given(database, "database")?;
         let (name, schema) = (text(name, "name")?, text(schema, "schema")?);
-        database.0.create_collection(name, Schema::from_json(schema)?).map(handle)
+        database.0.create_collection(name, Schema::from_json(schema)?).map(|made| handle(database, made))
     })
 }
 
@@ -59,7 +63,10 @@ pub extern "C" fn elanus_collection_open(
     name: Option<char_p::Ref<'_>>,
     error: ErrorOut<'_>,
 ) -> Option<repr_c::Box<Collection>> {
-    error::value(error, || given(database, "database")?.0.collection(text(name, "name")?).map(handle))
+    error::value(error, || {
+        let database = given(database, "database")?;
+        database.0.collection(text(name, "name")?).map(|found| handle(database, found))
+    })
 }
 
 /// Says whether a collection of that name exists.

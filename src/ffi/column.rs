@@ -128,7 +128,7 @@ pub extern "C" fn elanus_collection_insert(
         let collection = given(collection, "collection")?;
         // SAFETY: the caller promises `column_count` columns that describe readable memory.
         let rows = unsafe { batch(columns, column_count) }?;
-        result::inserted(collection.0.insert(rows)?, inserted)
+        result::insert(collection, rows, inserted)
     })
 }
 

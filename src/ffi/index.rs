@@ -21,7 +21,7 @@ pub type ProgressCallback =
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IndexState {
-    /// There is no such index.
+    /// Milvus' word for an index that does not exist; asking for one is an error here.
     None = 0,
     /// Waiting for its turn.
     Unissued = 1,
@@ -236,10 +236,10 @@ pub extern "C" fn elanus_index_get_progress(
 
 /// Says in which state an index is.
 ///
-/// @param state  Receives the state; not NULL. ELANUS_INDEX_STATE_NONE when there is no index of that name.
+/// @param state  Receives the state; not NULL.
 /// @param reason Receives why it is ELANUS_INDEX_STATE_FAILED, to free with elanus_string_free(), and NULL in every
 ///               other state; may be NULL.
-/// @param error  Receives the failure; may be NULL.
+/// @param error  Receives the failure; may be NULL. ELANUS_CODE_INDEX_NOT_FOUND when there is none of that name.
 ///
 /// Safe beside any call. Since 0.1.
 #[ffi_export]

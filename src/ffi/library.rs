@@ -2,6 +2,7 @@
 
 use super::error::{self, ErrorOut};
 use super::input;
+use crate::kernel;
 use safer_ffi::prelude::*;
 use serde_json::json;
 
@@ -47,6 +48,8 @@ pub extern "C" fn elanus_build_info(error: ErrorOut<'_>) -> Option<char_p::Box> 
                 "version": env!("CARGO_PKG_VERSION"),
                 "abi_version": ELANUS_ABI_VERSION,
                 "target": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+                "simd": kernel::level_name(),
+                "simd_available": kernel::available().map(|level| level.name()).collect::<Vec<_>>(),
                 "features": [],
                 "gpu": {"available": false, "reason": "this version has no GPU backend"},
             })

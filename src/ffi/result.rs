@@ -2,15 +2,18 @@
 
 mod view;
 
+use super::collection::Collection;
 use super::column::Column;
-use super::error::{self};
+use super::error;
 use super::input::owned_text;
-use crate::collection::{Inserted, SearchResult as Hits};
-use crate::error::Result;
+use crate::collection::SearchResult as Hits;
+use crate::error::{Error, Result};
+use crate::schema::Schema;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use safer_ffi::prelude::*;
+use std::sync::Arc;
 use view::View;
 
 /// The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. An insert gives one
@@ -33,19 +36,24 @@ pub struct SearchResult {
 }
 
 impl SearchResult {
-    pub(super) fn hits(hits: Hits) -> Result<SearchResult> {
-        Self::new(hits.offsets, hits.ids, Some(hits.scores), hits.columns)
+    pub(super) fn hits(hits: Hits, schema: &Schema) -> Result<SearchResult> {
+        Self::new(schema, hits.offsets, hits.ids, Some(hits.scores), hits.columns)
     }
 
     fn new(
+        schema: &Schema,
         offsets: Vec<u64>,
         ids: ArrayRef,
         scores: Option<Vec<f32>>,
         rows: RecordBatch,
     ) -> Result<SearchResult> {
-        let schema = rows.schema();
-        let views =
-            schema.fields().iter().zip(rows.columns()).map(|(field, column)| View::new(field, column));
+        let names = rows.schema();
+        let views = names.fields().iter().zip(rows.columns()).map(|(given, column)| {
+            let (_, field) = schema
+                .field(given.name())
+                .ok_or_else(|| Error::internal(format!("the result has a column {}", given.name())))?;
+            View::new(field, column)
+        });
         let id_texts = match ids.as_string_opt::<i32>() {
             // A C text ends at its first NUL; elanus_result_ids() has the rest.
             Some(texts) => {
@@ -53,11 +61,10 @@ impl SearchResult {
             }
             None => Ok(Vec::new()),
         };
-        let id_field = arrow_schema::Field::new("id", ids.data_type().clone(), false);
         Ok(SearchResult {
             offsets,
             id_texts: id_texts?,
-            id_view: View::new(&id_field, &ids)?,
+            id_view: View::new(schema.primary(), &ids)?,
             ids,
             scores,
             views: views.collect::<Result<_>>()?,
@@ -70,14 +77,17 @@ impl SearchResult {
     }
 }
 
-/// Hands the keys of an insert to a caller who wants them.
-pub(super) fn inserted(
-    rows: Inserted,
+/// Inserts, and hands the keys to a caller who wants them.
+pub(super) fn insert(
+    collection: &Collection,
+    rows: RecordBatch,
     out: Option<Out<'_, Option<repr_c::Box<SearchResult>>>>,
 ) -> Result<()> {
+    let inserted = collection.0.insert(rows)?;
     if let Some(out) = out {
-        let no_columns = RecordBatch::new_empty(std::sync::Arc::new(arrow_schema::Schema::empty()));
-        let result = SearchResult::new(vec![0, rows.ids.len() as u64], rows.ids, None, no_columns)?;
+        let no_columns = RecordBatch::new_empty(Arc::new(arrow_schema::Schema::empty()));
+        let offsets = vec![0, inserted.ids.len() as u64];
+        let result = SearchResult::new(collection.0.schema(), offsets, inserted.ids, None, no_columns)?;
         out.write(Some(Box::new(result).into()));
     }
     Ok(())
@@ -150,7 +160,7 @@ pub extern "C" fn elanus_result_id_varchar(
 /// Gives the primary keys of the hits as a column, whichever their type.
 ///
 /// @param result NULL gives NULL.
-/// @return A column named "id" with elanus_result_count() rows, which lives as long as `result`.
+/// @return A column with the key's name and elanus_result_count() rows, which lives as long as `result`.
 ///
 /// Safe beside any call but elanus_result_free(). Since 0.1.
 #[ffi_export]

@@ -76,7 +76,7 @@ pub extern "C" fn elanus_collection_search(
         // SAFETY: the caller promises a structure of the size it states, or NULL.
         let options = unsafe { read(options) }?;
         let hits = collection.0.search(field, Queries::Float(queries), nq, &options)?;
-        Ok(Box::new(SearchResult::hits(hits)?).into())
+        Ok(Box::new(SearchResult::hits(hits, collection.0.schema())?).into())
     })
 }
 
@@ -115,7 +115,7 @@ pub extern "C" fn elanus_collection_search_binary(
         // SAFETY: the caller promises a structure of the size it states, or NULL.
         let options = unsafe { read(options) }?;
         let hits = collection.0.search(field, Queries::Binary(queries), nq, &options)?;
-        Ok(Box::new(SearchResult::hits(hits)?).into())
+        Ok(Box::new(SearchResult::hits(hits, collection.0.schema())?).into())
     })
 }
 

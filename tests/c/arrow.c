@@ -173,6 +173,7 @@ static void refused(const elanus_collection *collection) {
     validity[0] = 5;
     array.children[0]->buffers[0] = validity;
     array.children[0]->null_count = 1;
+    schema.children[0]->flags = ARROW_FLAG_NULLABLE;
     FAILS(ELANUS_CODE_INVALID_PARAMETER, "field id", "null at row 1", insert(collection, &array, &schema, NULL));
 
     make_rows(&array, &schema, 500, 3);

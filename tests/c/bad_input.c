@@ -36,7 +36,7 @@ static void collection_names(void) {
     memset(longest, 'a', sizeof longest);
     longest[256] = 0;
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "name", "empty", elanus_collection_create(database, "", SCHEMA, &error));
-    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "1a", "underscore or character",
+    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "1a", "underscore or letter",
             elanus_collection_create(database, "1a", SCHEMA, &error));
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "a-b", "numbers, letters and underscores",
             elanus_collection_create(database, "a-b", SCHEMA, &error));
@@ -45,7 +45,12 @@ static void collection_names(void) {
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "255", "", elanus_collection_create(database, longest, SCHEMA, &error));
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "name is not UTF-8", "offset 1",
             elanus_collection_create(database, "a\xc3(", SCHEMA, &error));
-    REFUSED(ELANUS_CODE_COLLECTION_EXISTS, "rows", "", elanus_collection_create(database, "rows", SCHEMA, &error));
+    REFUSED(ELANUS_CODE_COLLECTION_EXISTS, "rows", "different",
+            elanus_collection_create(
+                database, "rows",
+                "{\"fields\":[{\"name\":\"id\",\"data_type\":5,\"is_primary\":true},"
+                "{\"name\":\"v\",\"data_type\":101,\"dim\":2}]}",
+                &error));
     REFUSED(ELANUS_CODE_COLLECTION_NOT_FOUND, "nope", "", elanus_collection_open(database, "nope", &error));
     REFUSED(ELANUS_CODE_COLLECTION_NOT_FOUND, "nope", "", elanus_collection_drop(database, "nope", &error));
     REFUSED(ELANUS_CODE_COLLECTION_NOT_FOUND, "nope", "", elanus_collection_rename(database, "nope", "new", &error));
@@ -245,10 +250,10 @@ static void searches(void) {
             elanus_collection_search(collection, "v", query, 1, DIM, NULL, &error));
     query[3] = 0;
     options.round_decimal = 7;
-    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "7", "[-1, 6]",
+    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "[7]", "[0, 6]",
             elanus_collection_search(collection, "v", query, 1, DIM, &options, &error));
     options.round_decimal = -2;
-    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "-2", "[-1, 6]",
+    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "[-2]", "[0, 6]",
             elanus_collection_search(collection, "v", query, 1, DIM, &options, &error));
     options.round_decimal = -1;
     options.metric_type = "EUCLID";
@@ -281,7 +286,7 @@ static void indexes(void) {
             index_with("v", "{\"index_type\":\"FAST\",\"metric_type\":\"L2\"}"));
     REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "ANNOY", "",
             index_with("v", "{\"index_type\":\"ANNOY\",\"metric_type\":\"L2\",\"params\":{\"n_trees\":8}}"));
-    REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "BIN_FLAT", "",
+    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "BIN_FLAT", "binary vector",
             index_with("v", "{\"index_type\":\"BIN_FLAT\",\"metric_type\":\"HAMMING\"}"));
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "metric", "L2",
             index_with("v", "{\"index_type\":\"IVF_FLAT\",\"metric_type\":\"HAMMING\",\"params\":{\"nlist\":4}}"));
@@ -292,7 +297,7 @@ static void indexes(void) {
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "efConstruction", "[8, 512]",
             index_with("v", "{\"index_type\":\"HNSW\",\"metric_type\":\"L2\",\"params\":{\"efConstruction\":7}}"));
     REFUSED(ELANUS_CODE_FIELD_NOT_FOUND, "nope", "", index_with("nope", "{\"index_type\":\"FLAT\",\"metric_type\":\"L2\"}"));
-    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "tag", "", index_with("tag", "{\"index_type\":\"FLAT\",\"metric_type\":\"L2\"}"));
+    REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "field tag", "VarChar", index_with("tag", "{\"index_type\":\"FLAT\",\"metric_type\":\"L2\"}"));
     REFUSED(ELANUS_CODE_INDEX_NOT_FOUND, "nope", "", elanus_index_describe(collection, "nope", &error));
     REFUSED(ELANUS_CODE_INDEX_NOT_FOUND, "nope", "",
             elanus_index_get_progress(collection, "nope", &progress, &error));

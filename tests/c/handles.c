@@ -141,8 +141,6 @@ static void second_writer(void) {
     CHECK(read(ready[0], &byte, 1) == 1);
     before = folder_hash(folder);
     snprintf(pid, sizeof pid, "%d", (int)child);
-    database = elanus_database_open(folder, NULL, &error);
-    CHECK(database == NULL || error != NULL);
     FAILS(ELANUS_CODE_LOCKED, pid, folder, elanus_database_open(folder, NULL, &error));
     (void)elanus_database_open(folder, NULL, &error);
     verdict(elanus_error_retryable(error), __FILE__, __LINE__, "a lock may go away");
@@ -199,8 +197,67 @@ static void paths(void) {
     remove_folder(folder);
 }
 
+/* CRC-32C, bit by bit: the stamp at the beginning of every file carries one. */
+static uint32_t crc32c(const unsigned char *bytes, size_t count) {
+    uint32_t crc = 0xffffffff;
+    size_t i;
+    int bit;
+    for (i = 0; i < count; i++)
+        for (crc ^= bytes[i], bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+    return ~crc;
+}
+
+/* Writes the first 16 bytes of a file: magic, version, checksum of these. */
+static void stamp(const char *path, unsigned char *bytes, unsigned char version) {
+    FILE *file = fopen(path, "r+b");
+    uint32_t crc;
+    int i;
+    bytes[8] = version;
+    crc = crc32c(bytes, 12);
+    for (i = 0; i < 4; i++)
+        bytes[12 + i] = (unsigned char)(crc >> (8 * i));
+    CHECK(file != NULL && fwrite(bytes, 1, 16, file) == 16);
+    fclose(file);
+}
+
+static void newer_and_damaged(void) {
+    char *folder = new_folder(), manifest[4096];
+    unsigned char bytes[16];
+    elanus_database *database = elanus_database_open(folder, NULL, &error);
+    FILE *file;
+    uint64_t before;
+    elanus_collection_free(elanus_collection_create(database, "rows", SCHEMA, &error));
+    elanus_database_free(database);
+    snprintf(manifest, sizeof manifest, "%s/MANIFEST", folder);
+    file = fopen(manifest, "rb");
+    CHECK(file != NULL && fread(bytes, 1, 16, file) == 16);
+    fclose(file);
+
+    stamp(manifest, bytes, 200);
+    before = folder_hash(folder);
+    FAILS(ELANUS_CODE_FORMAT_TOO_NEW, "MANIFEST", "version 200", elanus_database_open(folder, NULL, &error));
+    FAILS(ELANUS_CODE_FORMAT_TOO_NEW, "MANIFEST", "up to 1",
+          elanus_database_open(folder, "{\"read_only\":true}", &error));
+    CHECK(folder_hash(folder) == before);
+
+    stamp(manifest, bytes, 1);
+    database = elanus_database_open(folder, NULL, &error);
+    CHECK(database != NULL);
+    elanus_database_free(database);
+
+    file = fopen(manifest, "r+b");
+    CHECK(file != NULL && fseek(file, -1, SEEK_END) == 0 && fputc('~', file) != EOF);
+    fclose(file);
+    before = folder_hash(folder);
+    FAILS(ELANUS_CODE_CORRUPT, "MANIFEST", "", elanus_database_open(folder, NULL, &error));
+    CHECK(folder_hash(folder) == before);
+    remove_folder(folder);
+}
+
 int main(void) {
     second_writer();
+    newer_and_damaged();
     paths();
     any_order();
     after_drop_and_close();

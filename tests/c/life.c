@@ -105,15 +105,16 @@ static void indexes(const elanus_collection *collection) {
     CHECK(says(elanus_index_describe(collection, "by_v", &error), "\"index_type\":\"HNSW\""));
 
     options.on_conflict = ELANUS_ON_CONFLICT_ERROR;
-    FAILS(ELANUS_CODE_INDEX_DUPLICATE, "v", "",
+    FAILS(ELANUS_CODE_INDEX_DUPLICATE, "at most one distinct index", "",
           elanus_index_create(collection, "v", "{\"index_type\":\"IVF_FLAT\",\"metric_type\":\"L2\"}", &options, &error));
     CHECK(says(elanus_index_describe(collection, "by_v", &error), "\"index_type\":\"HNSW\""));
 
     CHECK(elanus_index_drop(collection, "by_v", &error) == ELANUS_CODE_OK);
     CHECK(elanus_index_drop(collection, "by_v", &error) == ELANUS_CODE_OK);
     CHECK(says(elanus_index_list(collection, &error), "[]"));
-    CHECK(elanus_index_get_state(collection, "by_v", &state, NULL, &error) == ELANUS_CODE_OK);
-    CHECK(state == ELANUS_INDEX_STATE_NONE);
+    FAILS(ELANUS_CODE_INDEX_NOT_FOUND, "by_v", "",
+          elanus_index_get_state(collection, "by_v", &state, NULL, &error));
+    CHECK(state == ELANUS_INDEX_STATE_FAILED);
     CHECK(finds(collection, 4));
 
     options = (elanus_index_options)ELANUS_INDEX_OPTIONS_INIT;

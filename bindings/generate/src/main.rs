@@ -1,13 +1,15 @@
 //! Reads `src/ffi` and writes what is made from it:
 //!
 //! - `include/elanus.h`, the C header;
-//! - `bindings/elanus.json`, the model that the raw layers of other languages are made from.
+//! - `bindings/elanus.json`, the model that the raw layers of other languages are made from;
+//! - `tests/abi/layout.c` and `tests/abi/symbols.txt`, the record of the binary interface.
 //!
 //! `elanus-generate` writes the files that changed; `elanus-generate --check` writes nothing, names each outdated file
 //! and fails.
 
 mod header;
 mod json;
+mod layout;
 mod model;
 mod read;
 
@@ -24,9 +26,13 @@ fn run(check: bool) -> Result<bool, Box<dyn Error>> {
         Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).ok_or("no workspace above this crate")?;
     let model = read::model(root)?;
     let mut fresh = true;
-    for (path, text) in
-        [("include/elanus.h", header::render(&model)), ("bindings/elanus.json", json::render(&model)?)]
-    {
+    let files = [
+        ("include/elanus.h", header::render(&model)),
+        ("bindings/elanus.json", json::render(&model)?),
+        ("tests/abi/layout.c", layout::render(&model)),
+        ("tests/abi/symbols.txt", layout::symbols(&model)),
+    ];
+    for (path, text) in files {
         let file = root.join(path);
         if fs::read_to_string(&file).is_ok_and(|old| old == text) {
             continue;
