@@ -68,3 +68,36 @@ pub fn scan(metric: Metric, vectors: &Vectors, probe: &Probe, tops: &mut [TopK])
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::catalog::Params;
+    use arrow_buffer::BooleanBuffer;
+    use std::sync::atomic::AtomicBool;
+
+    const ROWS: [[f32; 2]; 4] = [[3.0, 4.0], [0.0, 0.0], [-6.0, 8.0], [3.0, 4.0]];
+
+    fn found(metric: Metric, allow: Option<&BooleanBuffer>, k: usize) -> Vec<(f32, u32)> {
+        let vectors = Vectors::new(ROWS.as_flattened().to_vec().into(), 2);
+        let (params, stop) = (Params::default(), AtomicBool::new(false));
+        let probe = Probe { queries: &[0.0, 2.0], k, allow, params: &params, stop: &stop };
+        let mut tops = [TopK::new(k)];
+        scan(metric, &vectors, &probe, &mut tops);
+        tops[0].drain_sorted().iter().map(|hit| (hit.score, hit.row)).collect()
+    }
+
+    #[test]
+    fn scores_are_those_of_the_metrics() {
+        assert_eq!(found(Metric::L2, None, 9), [(4.0, 1), (13.0, 0), (13.0, 3), (72.0, 2)]);
+        assert_eq!(found(Metric::Ip, None, 9), [(-16.0, 2), (-8.0, 0), (-8.0, 3), (0.0, 1)]);
+        assert_eq!(found(Metric::Cosine, None, 9), [(-0.8, 0), (-0.8, 2), (-0.8, 3), (0.0, 1)]);
+    }
+
+    #[test]
+    fn only_allowed_rows_are_found() {
+        let allow = BooleanBuffer::from(vec![false, true, true, true]);
+        assert_eq!(found(Metric::L2, Some(&allow), 2), [(4.0, 1), (13.0, 3)]);
+        assert_eq!(found(Metric::L2, Some(&BooleanBuffer::new_unset(4)), 2), []);
+    }
+}

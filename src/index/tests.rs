@@ -192,6 +192,23 @@ fn a_filter_never_leaves_too_few() {
 }
 
 #[test]
+fn a_filter_does_not_spoil_recall() {
+    let (count, dim) = (20_000, 16);
+    let vectors = vectors(count, dim);
+    let queries = rows(50, dim, 99);
+    let index = built(&spec("IVF_FLAT", Metric::L2, 200, dim), &vectors, 2, &Free).unwrap();
+    for nth in [2, 10, 50, 200] {
+        let allow = every(count, nth);
+        let ask = Ask { k: 10, nprobe: 8, allow: Some(&allow) };
+        let expected = truth(Metric::L2, &vectors, ask, &queries);
+        let hits = found(&*index, ask, &queries, dim, &mut Scratch::default());
+        let common = hits.iter().zip(&expected).map(|(a, b)| a.iter().filter(|hit| b.contains(hit)).count());
+        let right = common.sum::<usize>();
+        assert!(right >= 450, "1 in {nth}: {right} of 500");
+    }
+}
+
+#[test]
 fn a_stopped_search_returns() {
     let vectors = vectors(2_000, 8);
     for kind in ["FLAT", "IVF_FLAT"] {

@@ -308,9 +308,10 @@ pub(super) unsafe fn dot_code_rows<S: Lanes>(query: &[i8], codes: &[u8], out: &m
     let whole = out.len() / SCAN_ROWS * SCAN_ROWS;
     for i in (0..whole).step_by(SCAN_ROWS) {
         // SAFETY: `codes` holds `out.len()` codes of `stride` bytes, and these four lie before `whole`.
-        let [sums] = unsafe {
-            let four = std::array::from_fn(|r| codes.as_ptr().add((i + r) * stride));
-            code_tile::<S, 1, SCAN_ROWS>(query.as_ptr(), four, stride)
+        let sums = unsafe {
+            let first = codes.as_ptr().add(i * stride);
+            let four = [first, first.add(stride), first.add(2 * stride), first.add(3 * stride)];
+            four_codes::<S>(query, four)
         };
         out[i..i + SCAN_ROWS].copy_from_slice(&sums);
     }
@@ -332,16 +333,31 @@ pub(super) unsafe fn dot_code_gather<S: Lanes>(query: &[i8], codes: &[u8], rows:
         for &row in rows.iter().skip(i + GATHER_AHEAD).take(SCAN_ROWS) {
             prefetch(code(row));
         }
+        let four = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]].map(|row| code(row).as_ptr());
         // SAFETY: four codes of `stride` bytes, by checked slices.
-        let [sums] = unsafe {
-            let four = std::array::from_fn(|r| code(rows[i + r]).as_ptr());
-            code_tile::<S, 1, SCAN_ROWS>(query.as_ptr(), four, stride)
-        };
+        let sums = unsafe { four_codes::<S>(query, four) };
         out[i..i + SCAN_ROWS].copy_from_slice(&sums);
     }
     for i in whole..out.len() {
         // SAFETY: a query and a code of `stride` bytes.
         out[i] = unsafe { dot_code::<S>(query, code(rows[i])) };
+    }
+}
+
+/// The inner products of a query with four codes, one code after the other (rows of codes are short, and interleaving
+/// four of them defeats the hardware's prefetcher), whose sums are then added up together.
+#[inline(always)]
+unsafe fn four_codes<S: Lanes>(query: &[i8], codes: [*const u8; SCAN_ROWS]) -> [i32; SCAN_ROWS] {
+    // SAFETY: the caller has a query and codes of `query.len()` bytes, a multiple of the register's.
+    unsafe {
+        let mut sums = [S::zero_sums(); SCAN_ROWS];
+        for (sum, code) in sums.iter_mut().zip(codes) {
+            for i in (0..query.len()).step_by(S::BYTES) {
+                let bytes = S::load_bytes(query.as_ptr().add(i).cast());
+                *sum = S::add_products(*sum, bytes, S::load_bytes(code.add(i)));
+            }
+        }
+        S::sum4_i32(sums)
     }
 }
 

@@ -21,6 +21,9 @@ pub enum Level {
     Avx512Vnni,
 }
 
+/// A query, the codes, which of them, and their inner products.
+type Gather = unsafe fn(&[i8], &[u8], &[u32], &mut [i32]);
+
 /// One level's kernels. The functions have the contracts of their namesakes in `kernel`, do not check them, and need
 /// the level's CPU features.
 pub(super) struct Kernels {
@@ -32,7 +35,7 @@ pub(super) struct Kernels {
     pub dot_block: unsafe fn(&[f32], &[f32], usize, &mut [f32]),
     pub dot_code: unsafe fn(&[i8], &[u8]) -> i32,
     pub dot_code_rows: unsafe fn(&[i8], &[u8], &mut [i32]),
-    pub dot_code_gather: unsafe fn(&[i8], &[u8], &[u32], &mut [i32]),
+    pub dot_code_gather: Gather,
     pub dot_code_block: unsafe fn(&[i8], &[u8], usize, &mut [i32]),
 }
 

@@ -1,4 +1,6 @@
 //! The k best of a stream of scores. Smaller is closer; equal scores are ordered by the lower row.
+//!
+//! Scores are not NaN: `total_cmp` would still order one (after infinity), but a bound compared with it is always false.
 
 /// One row and its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +27,7 @@ pub struct TopK {
 }
 
 impl TopK {
+    /// Keeps `k` hits; 0 keeps none.
     pub fn new(k: usize) -> Self {
         TopK { k, heap: Vec::with_capacity(k.min(1 << 14)) }
     }
@@ -35,29 +38,38 @@ impl TopK {
         self.heap.clear();
     }
 
+    /// How many hits are kept at most.
     pub fn k(&self) -> usize {
         self.k
     }
 
+    /// How many hits there are, at most `k`.
     pub fn len(&self) -> usize {
         self.heap.len()
     }
 
+    /// Whether there is no hit.
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
 
     /// A score above this one cannot enter (an equal one still may, with a lower row).
+    #[inline]
     pub fn threshold(&self) -> f32 {
-        if self.heap.len() < self.k {
-            f32::INFINITY
-        } else {
-            self.heap.first().map_or(f32::NEG_INFINITY, |h| h.score)
-        }
+        if self.heap.len() < self.k { f32::INFINITY } else { self.heap.first().map_or(f32::NEG_INFINITY, |h| h.score) }
     }
 
+    /// Takes a hit, if it is among the `k` best so far.
+    #[inline]
     pub fn push(&mut self, score: f32, row: u32) {
-        let hit = Hit { score, row };
+        // The common case of a long scan, decided by one comparison.
+        if score > self.threshold() {
+            return;
+        }
+        self.insert(Hit { score, row });
+    }
+
+    fn insert(&mut self, hit: Hit) {
         if self.heap.len() < self.k {
             self.heap.push(hit);
             self.sift_up(self.heap.len() - 1);
@@ -106,5 +118,74 @@ impl TopK {
             self.heap.swap(at, worst);
             at = worst;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pushes, and compares with sorting everything.
+    fn check(k: usize, scores: &[f32]) {
+        let mut top = TopK::new(k);
+        let mut all: Vec<Hit> = Vec::new();
+        for (i, &score) in scores.iter().enumerate() {
+            // Rows come in no order.
+            let row = (i as u32).wrapping_mul(2_654_435_761) % 1009;
+            all.push(Hit { score, row });
+            top.push(score, row);
+            assert_eq!(top.len(), all.len().min(k));
+            assert_eq!(
+                top.threshold() == f32::INFINITY,
+                k > 0 && (all.len() < k || top.hits().iter().any(|h| h.score == f32::INFINITY))
+            );
+        }
+        all.sort_by(|a, b| if a.before(b) { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater });
+        all.truncate(k);
+        assert_eq!(top.drain_sorted(), all, "k {k} of {scores:?}");
+        assert!(top.is_empty());
+    }
+
+    #[test]
+    fn the_k_best_are_those_of_a_sort() {
+        let mut seed = 3u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed >> 40
+        };
+        for n in [0, 1, 2, 3, 10, 200] {
+            for k in [0, 1, 2, 3, 7, 10, 199, 200, 201, 1000] {
+                let mixed: Vec<f32> = (0..n).map(|_| random() as f32 - 8e6).collect();
+                let ties: Vec<f32> = (0..n).map(|_| (random() % 4) as f32).collect();
+                let rising: Vec<f32> = (0..n).map(|i| i as f32).collect();
+                let falling: Vec<f32> = (0..n).map(|i| -(i as f32)).collect();
+                let infinite: Vec<f32> =
+                    (0..n).map(|i| if i % 2 == 0 { f32::INFINITY } else { i as f32 }).collect();
+                for scores in [mixed, ties, rising, falling, infinite, vec![1.5; n]] {
+                    check(k, &scores);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn equal_scores_keep_the_lower_row() {
+        let mut top = TopK::new(1);
+        for row in [5, 3, 9] {
+            top.push(0.5, row);
+        }
+        assert_eq!(top.hits(), [Hit { score: 0.5, row: 3 }]);
+    }
+
+    #[test]
+    fn reset_forgets_and_takes_another_k() {
+        let mut top = TopK::new(1);
+        top.push(1.0, 1);
+        top.reset(2);
+        assert!(top.is_empty() && top.k() == 2 && top.threshold() == f32::INFINITY);
+        top.push(2.0, 2);
+        top.push(3.0, 3);
+        top.push(4.0, 4);
+        assert_eq!((top.len(), top.threshold()), (2, 3.0));
     }
 }

@@ -192,6 +192,7 @@ pub(super) mod tests {
         BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array, Int8Array,
         Int16Array, Int32Array, Int64Array, StringArray,
     };
+    use std::sync::Arc;
 
     /// A schema of every scalar type and a float vector, with an Int64 key.
     pub(crate) fn schema() -> Schema {

@@ -51,9 +51,8 @@ impl Writer {
     fn open(disk: &FaultDisk, known: &mut Known, async_too: bool) -> Result<Writer> {
         let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
         vfs.create_dir_all(Path::new(LOG)).map_err(|error| crate::Error::io("mkdir", error))?;
-        for dir in ["/", DIR] {
-            vfs.sync_dir(Path::new(dir)).map_err(|error| crate::Error::io("sync", error))?;
-        }
+        // The log's own directory gets durable with the manifest's, in `recover`.
+        vfs.sync_dir(Path::new("/")).map_err(|error| crate::Error::io("sync", error))?;
         let payload = manifest::recover(&vfs, Path::new(DIR))?;
         let (first, folded) = payload.map_or((1, 0), |payload| decode(&payload));
         let possible = [&known.written[..], &known.doubtful].concat();

@@ -5,6 +5,10 @@
 //! ranked by their raw vectors, so that scores are exact. Nodes are numbered in the order of a hash of their rows: a
 //! random order, which the build wants, and one in which the nodes of every upper level come first, so that a level
 //! is a plain table over `0..nodes` and node 0 is the entry.
+//!
+//! Inner products of vectors of uneven lengths are no distances, but the graph is built on them all the same, as in
+//! hnswlib: rows link to those that they have the largest products with, which are the rows that queries want (ip-NSW,
+//! Morozov & Babenko 2018).
 
 mod build;
 mod select;
@@ -12,16 +16,15 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-use super::beam::{Beam, EMPTY, End, Links, MAX_NODES};
+use super::beam::{Beam, EMPTY, End, Links, MAX_NODES, Pool, Scored};
 use super::catalog::{IndexSpec, Metric};
 use super::exact::{self, Exact};
 use super::sections::{SectionWriter, Sections};
 use super::vectors::Vectors;
 use super::{BuildContext, Index, Probe, Scratch};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::kernel;
 use crate::kernel::topk::TopK;
-use crate::quant::sq7::{self, Sq7};
 use arrow_buffer::{BooleanBuffer, Buffer, ScalarBuffer, ToByteSlice};
 use build::Shape;
 use rayon::prelude::*;
@@ -34,6 +37,8 @@ const FORMAT: u32 = 1;
 const MAX_LEVELS: usize = 32;
 /// What an exact score costs, in scores of codes.
 const EXACT_COST: usize = 3;
+/// Candidates ranked at least: what their errors say about the others.
+const MIN_RANKED: usize = 12;
 /// Raw vectors on their way from memory while candidates are ranked.
 const PREFETCH: usize = 4;
 
@@ -97,43 +102,20 @@ impl Hnsw {
         };
         if format != FORMAT {
             return Err(Error::new(
-                crate::Code::FormatTooNew,
+                Code::FormatTooNew,
                 format!("HNSW format {format}, this version reads {FORMAT}"),
             ));
         }
         if (metric, m as usize) != (spec.metric.id(), shape.m) || levels as usize > MAX_LEVELS {
             return Err(Error::corrupt("the HNSW index is not the one that its description names"));
         }
-        let mean = sections.typed::<f32>("mean", dim)?.to_vec();
-        let quantizer = Sq7 { mean, step: f32::from_bits(step), normalise: spec.metric == Metric::Cosine };
-        if !(quantizer.step > 0.0
-            && quantizer.step.is_finite()
-            && quantizer.mean.iter().all(|m| m.is_finite()))
-        {
-            return Err(Error::corrupt("the quantizer of the HNSW index is not finite"));
-        }
-        let stride = sq7::stride(dim);
-        let codes = sections.typed(
-            "codes",
-            total.checked_mul(stride).ok_or_else(|| Error::corrupt("the HNSW index is too large"))?,
-        )?;
-        let offsets = sections.typed("offsets", total)?;
+        let space = Space::load(spec.metric, f32::from_bits(step), sections, total, dim)?;
         let rows = sections.typed("rows", total)?;
         let counts = sections.typed::<u32>("counts", levels as usize)?;
         check_rows(&rows)?;
         check_counts(&counts, total)?;
-        let level = |(level, &nodes): (usize, &u32)| {
-            let (nodes, degree) = (nodes as usize, shape.degree(level));
-            let table: ScalarBuffer<u32> = sections.typed(&format!("links{level}"), nodes * degree)?;
-            if table.iter().fold(false, |bad, &link| bad | (link != EMPTY && link as usize >= nodes)) {
-                return Err(Error::corrupt(format!(
-                    "a link of level {level} of the HNSW index leads nowhere"
-                )));
-            }
-            Ok(Level { nodes, table, degree })
-        };
+        let level = |(level, &nodes): (usize, &u32)| Level::load(level, nodes as usize, shape, sections);
         let levels = counts.iter().enumerate().map(level).collect::<Result<_>>()?;
-        let space = Space { quantizer, metric: spec.metric, codes, offsets, stride };
         Ok(Hnsw { vectors, shape, space, rows, levels })
     }
 
@@ -174,19 +156,31 @@ impl Hnsw {
         if end == End::GaveUp || beam.pool.found() < probe.k {
             return false;
         }
-        let exact = Exact::new(self.space.metric, &self.vectors, query);
-        let best = || beam.pool.hits().take(rerank(probe.k)).map(|hit| self.rows[hit.node as usize]);
-        let mut ahead = best();
-        for row in ahead.by_ref().take(PREFETCH) {
-            kernel::prefetch(self.vectors.row(row as usize));
-        }
-        for row in best() {
-            if let Some(next) = ahead.next() {
-                kernel::prefetch(self.vectors.row(next as usize));
-            }
-            top.push(exact.score(row), row);
-        }
+        self.rank(query, probe.k, &beam.pool, top);
         true
+    }
+
+    /// Ranks the candidates by their raw vectors, best first, until the errors seen so far make it unlikely that the next
+    /// one belongs to the hits: a few beyond k where codes are fine, many where they are coarse. For IP all candidates
+    /// are ranked: the longest rows have the largest products, and those that reach beyond the range of the codes lose
+    /// more than the errors of the others tell.
+    fn rank(&self, query: &[f32], k: usize, pool: &Pool, top: &mut TopK) {
+        let exact = Exact::new(self.space.metric, &self.vectors, query);
+        let row = |hit: Scored| self.rows[hit.node as usize];
+        let prefetch = |hit| kernel::prefetch(self.vectors.row(row(hit) as usize));
+        let mut ahead = pool.hits();
+        ahead.by_ref().take(PREFETCH).for_each(prefetch);
+        let mut errors = Errors::default();
+        let least = if self.space.metric == Metric::Ip { pool.found() } else { k.max(MIN_RANKED) };
+        for (rank, hit) in pool.hits().enumerate() {
+            if rank >= least && errors.likely_at_least(hit.score) > top.threshold() {
+                break;
+            }
+            ahead.by_ref().take(1).for_each(prefetch);
+            let score = exact.score(row(hit));
+            errors.add(score - hit.score);
+            top.push(score, row(hit));
+        }
     }
 }
 
@@ -221,9 +215,7 @@ impl Index for Hnsw {
         ];
         let counts: Vec<u32> = self.levels.iter().map(|level| level.nodes as u32).collect();
         out.section("head", head.to_byte_slice())?;
-        out.section("mean", self.space.quantizer.mean.to_byte_slice())?;
-        out.section("codes", &self.space.codes)?;
-        out.section("offsets", self.space.offsets.to_byte_slice())?;
+        self.space.save(out)?;
         out.section("rows", self.rows.to_byte_slice())?;
         out.section("counts", counts.to_byte_slice())?;
         for (number, level) in self.levels.iter().enumerate() {
@@ -239,14 +231,40 @@ impl Index for Hnsw {
 }
 
 impl Level {
+    fn load(level: usize, nodes: usize, shape: Shape, sections: &Sections) -> Result<Level> {
+        let degree = shape.degree(level);
+        let table: ScalarBuffer<u32> = sections.typed(&format!("links{level}"), nodes * degree)?;
+        // Without an early end, so that it is compiled to wide comparisons.
+        let astray = |bad, &link: &u32| bad | (link != EMPTY && link as usize >= nodes);
+        if table.iter().fold(false, astray) {
+            return Err(Error::corrupt(format!("a link of level {level} of the HNSW index leads nowhere")));
+        }
+        Ok(Level { nodes, table, degree })
+    }
+
     fn links(&self) -> Links<'_> {
         Links { table: &self.table, degree: self.degree }
     }
 }
 
-/// How many of the best candidates are ranked by their raw vectors.
-fn rerank(k: usize) -> usize {
-    (2 * k).max(k + 32)
+/// How far the scores of codes were from the exact ones.
+#[derive(Default)]
+struct Errors {
+    count: f32,
+    squares: f32,
+}
+
+impl Errors {
+    fn add(&mut self, error: f32) {
+        self.count += 1.0;
+        self.squares += error * error;
+    }
+
+    /// What the exact score of a code's `score` is hardly below. The mean error is not taken off: the best candidates are
+    /// those that codes flatter, the others are not.
+    fn likely_at_least(&self, score: f32) -> f32 {
+        score - 3.0 * (self.squares / self.count).sqrt()
+    }
 }
 
 fn shape(spec: &IndexSpec) -> Shape {

@@ -1,12 +1,14 @@
 //! The space that the graph lives in: seven-bit codes of all rows, scored by integer inner products, so that a build
 //! sees the same numbers on every machine.
 
+use crate::error::{Error, Result};
 use crate::index::beam::Score;
 use crate::index::catalog::Metric;
+use crate::index::sections::{SectionWriter, Sections};
 use crate::index::vectors::Vectors;
 use crate::kernel;
 use crate::quant::sq7::{self, Form, Query, Sq7, ZERO_CODE};
-use arrow_buffer::{MutableBuffer, ScalarBuffer};
+use arrow_buffer::{MutableBuffer, ScalarBuffer, ToByteSlice};
 use rayon::prelude::*;
 use std::cell::RefCell;
 
@@ -51,6 +53,26 @@ impl Space {
         });
         let codes = ScalarBuffer::new(codes.into(), 0, rows.len() * stride);
         Space { quantizer, metric, codes, offsets: offsets.into(), stride }
+    }
+
+    /// Reads what [`Space::save`] wrote for `total` rows of `dim`.
+    pub fn load(metric: Metric, step: f32, sections: &Sections, total: usize, dim: usize) -> Result<Space> {
+        let quantizer =
+            Sq7 { mean: sections.typed("mean", dim)?.to_vec(), step, normalise: metric == Metric::Cosine };
+        if !(step > 0.0 && step.is_finite() && quantizer.mean.iter().all(|m| m.is_finite())) {
+            return Err(Error::corrupt("the quantizer of the HNSW index is not finite"));
+        }
+        let stride = sq7::stride(dim);
+        let bytes = total.checked_mul(stride).ok_or_else(|| Error::corrupt("the HNSW index is too large"))?;
+        let (codes, offsets) = (sections.typed("codes", bytes)?, sections.typed("offsets", total)?);
+        Ok(Space { quantizer, metric, codes, offsets, stride })
+    }
+
+    /// Writes all but the step and the metric, which are in the head of the index.
+    pub fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
+        out.section("mean", self.quantizer.mean.to_byte_slice())?;
+        out.section("codes", &self.codes)?;
+        out.section("offsets", self.offsets.to_byte_slice())
     }
 
     /// Makes `target` a query of the user.
@@ -105,9 +127,11 @@ impl Score for Scorer<'_> {
         let dots = &mut *self.target.dots.borrow_mut();
         dots.resize(nodes.len(), 0);
         kernel::dot_code_gather(&self.target.query.bytes, &self.space.codes, nodes, dots);
-        scores.clear();
-        let offsets = &self.space.offsets;
-        scores.extend(nodes.iter().zip(dots).map(|(&n, &mut d)| self.target.score(d, offsets[n as usize])));
+        scores.resize(nodes.len(), 0.0);
+        let offsets: &[i32] = &self.space.offsets;
+        for ((score, &node), &mut dot) in scores.iter_mut().zip(nodes).zip(dots) {
+            *score = self.target.score(dot, offsets[node as usize]);
+        }
     }
 }
 
