@@ -34,7 +34,7 @@ asan)
 valgrind)
     # AVX-512 is beyond valgrind: it runs the code for AVX2. And without optimisation, because LLVM tests bits of an
     # absent value before it tests whether it is there, where both ways lead to the same; valgrind cannot see that.
-    before="valgrind --quiet --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite --trace-children=no"
+    before="valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --trace-children=no"
     export ELANUS_SIMD=avx2
     ;;
 tsan)
