@@ -77,8 +77,11 @@ gcc -std=c99 $flags $cflags -c -o "$work/test.o" "$here/test.c"
 programs="life bad_input null handles arrow threads"
 [ "$mode" = kill ] && programs=
 [ "$mode" = tsan ] && programs=threads
+shim=
+[ "$mode" = tsan ] && shim="-fno-builtin $here/tsan_shim.c"
 for program in $programs; do
-    c99 -o "$work/$program" "$here/$program.c" "$work/test.o"
+    # shellcheck disable=SC2086 # nothing, or an option and a file
+    c99 $shim -o "$work/$program" "$here/$program.c" "$work/test.o"
 done
 [ "$mode" = tsan ] || [ "$mode" = kill ] || { cpp11 -o "$work/cpp" "$here/cpp.cc" "$work/test.o"; programs="$programs cpp"; }
 
