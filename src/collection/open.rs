@@ -74,10 +74,20 @@ impl Core {
         let mut wal = None;
         let vfs = &self.store.shared.vfs;
         let mut replay = |_, record: &[u8]| self.replay(&mut writer, record);
-        if self.store.options.read_only {
-            wal::replay(vfs, &self.dir, meta.wal_first, &mut replay)?;
+        let found = if self.store.options.read_only {
+            wal::replay(vfs, &self.dir, meta.wal_first, &mut replay)?
         } else {
-            wal = Some(Wal::open(vfs, &self.dir, meta.wal_first, &mut replay)?.0);
+            let (opened, found) = Wal::open(vfs, &self.dir, meta.wal_first, &mut replay)?;
+            wal = Some(opened);
+            found
+        };
+        if found.next_sequence < meta.wal_sequence {
+            return Err(Error::corrupt(format!(
+                "the write-ahead log ends before record {}; it had {}",
+                found.next_sequence, meta.wal_sequence
+            )));
+        }
+        if wal.is_some() {
             self.remove_orphans(meta);
         }
         writer.wal = wal;

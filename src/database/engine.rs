@@ -135,12 +135,34 @@ impl Engine {
             let _ = worker.join(); // a panic of it was reported where it happened
         }
         self.store.wait_for_writing();
-        let mut result = Ok(());
-        for core in self.collections.read().values() {
-            result = result.and(core.close_log());
-        }
+        let result = self.close_logs();
         self.store.unlock();
         result
+    }
+
+    /// Closes all logs, and keeps how far they reach, so that one that loses its end is found out.
+    fn close_logs(&self) -> Result<()> {
+        let mut result = Ok(());
+        let mut reached = BTreeMap::new();
+        for core in self.collections.read().values() {
+            match core.close_log() {
+                Ok(sequence) => reached.extend(sequence.map(|sequence| (core.id, sequence))),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        let known = |meta: &Meta| {
+            meta.collections.iter().all(|c| reached.get(&c.id).is_none_or(|r| *r == c.wal_sequence))
+        };
+        if self.store.with_meta(known) {
+            return result;
+        }
+        result.and(self.store.commit(|meta| {
+            for collection in &mut meta.collections {
+                collection.wal_sequence =
+                    reached.get(&collection.id).copied().unwrap_or(collection.wal_sequence);
+            }
+            Ok(())
+        }))
     }
 
     pub fn collection(&self, name: &str) -> Result<Arc<Core>> {
@@ -178,6 +200,7 @@ impl Engine {
             indexes: Vec::new(),
             segments: Vec::new(),
             wal_first: 1,
+            wal_sequence: 0,
             next_auto_id: 1,
             released: false,
         };
@@ -264,7 +287,9 @@ fn has_manifest(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
 /// The first manifest, of an empty database.
 fn create(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<Meta> {
     let io = |e| Error::io(format!("cannot create {}", path.display()), e);
-    vfs.create_dir_all(&Store::collections_dir(path)).map_err(io)?;
+    if !vfs.list(&Store::collections_dir(path)).map_err(io)?.is_empty() {
+        return Err(Error::corrupt(format!("{} has collections, but its manifest is gone", path.display())));
+    }
     if let Some(parent) = path.parent() {
         vfs.sync_dir(parent).map_err(io)?;
     }
