@@ -144,8 +144,11 @@ fn small(index: &str) -> FaultDisk {
     disk
 }
 
+/// What a search gave: keys, scores and a text column.
+type Answer = (Vec<i64>, Vec<f32>, Vec<String>);
+
 /// Opens without writing, and searches.
-fn answer(disk: &FaultDisk) -> Result<(Vec<i64>, Vec<f32>, Vec<String>), Error> {
+fn answer(disk: &FaultDisk) -> Result<Answer, Error> {
     let database = open_on(disk, Options { read_only: true, ..one_thread() })?;
     let collection: Collection = database.collection("c")?;
     let mut options = search_options(50);
