@@ -94,9 +94,13 @@ impl Engine {
         let shared = Shared { vfs, pool, memory: Memory::new(options.memory_limit) };
         let metas = meta.collections.clone();
         let store = Arc::new(Store::new(path, options, shared, meta, lock));
+        let opened: Vec<_> = metas.iter().map(|meta| Core::open(&store, meta)).collect::<Result<_>>()?;
         let mut collections = BTreeMap::new();
-        for meta in &metas {
-            collections.insert(meta.name.clone(), Arc::new(Core::open(&store, meta)?));
+        for (meta, (core, found)) in metas.iter().zip(opened) {
+            if !store.options.read_only {
+                core.resume(meta, &found)?;
+            }
+            collections.insert(meta.name.clone(), Arc::new(core));
         }
         Ok(Arc::new(Engine {
             store,
@@ -205,7 +209,9 @@ impl Engine {
             next_auto_id: 1,
             released: false,
         };
-        let made = Core::create_files(&self.store, meta.id).and_then(|()| Core::open(&self.store, &meta));
+        let made = Core::create_files(&self.store, meta.id)
+            .and_then(|()| Core::open(&self.store, &meta))
+            .and_then(|(core, found)| core.resume(&meta, &found).map(|()| core));
         let committed = made.and_then(|core| {
             self.store.commit(|all| {
                 all.collections.push(meta.clone());

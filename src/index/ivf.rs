@@ -31,9 +31,6 @@ const ITERATIONS: usize = 10;
 /// Rows of the sample for each centroid.
 const SAMPLE_ROWS_PER_LIST: usize = 128;
 
-/// How many allowed rows a filtered search wants to see for each of its k hits.
-const ALLOWED_PER_HIT: usize = 16;
-
 pub struct Ivf {
     metric: Metric,
     vectors: Vectors,
@@ -115,15 +112,11 @@ impl Ivf {
         self.offsets.len() - 1
     }
 
-    /// How many lists to scan. Behind a filter the k best lie farther out than among all rows, so that at least so many
-    /// lists are scanned as should hold [`ALLOWED_PER_HIT`] allowed rows for each hit.
-    fn nprobe(&self, probe: &Probe, allowed: usize) -> usize {
-        let nprobe = probe.params.count("nprobe");
-        let filtered = match probe.allow {
-            None => 1,
-            Some(_) => (ALLOWED_PER_HIT * probe.k).saturating_mul(self.lists()).div_ceil(allowed.max(1)),
-        };
-        nprobe.max(filtered).clamp(1, self.lists())
+    /// How many allowed rows a query wants to see at least: the k it must return and, behind a filter, half of what
+    /// `nprobe` lists hold on average. What a filter lets through lies farther out than the lists nearest a query.
+    fn wanted(&self, probe: &Probe, nprobe: usize, allowed: usize) -> usize {
+        let usual = if probe.allow.is_some() { self.rows.len() / self.lists() * nprobe / 2 } else { 0 };
+        usual.max(probe.k).min(allowed)
     }
 
     /// Fills `scratch.ivf.tops` with the `count` nearest centroids of each query.
@@ -172,7 +165,7 @@ impl Ivf {
     ) {
         let dim = self.vectors.dim();
         let count = queries.len() / dim;
-        if scratch.seekers(count).list.iter().all(|seeker| seeker.found() >= wanted) {
+        if scratch.seekers(count).list.iter().all(|seeker| seeker.seen() >= wanted) {
             return;
         }
         // Centroids are searched with the same seekers: the short ones step aside.
@@ -183,7 +176,7 @@ impl Ivf {
         for (i, top) in tops.iter().enumerate() {
             sorted(top, nearest);
             for centroid in nearest.iter().skip(nprobe) {
-                if seekers.list[i].found() >= wanted {
+                if seekers.list[i].seen() >= wanted {
                     break;
                 }
                 let places = self.places(centroid.row);
@@ -201,14 +194,15 @@ impl Index for Ivf {
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
         let (rows, dim) = (self.vectors.len(), self.vectors.dim());
         let allowed = scan::allowed(probe, rows);
-        let nprobe = self.nprobe(probe, allowed);
-        // What nprobe lists hold on average.
-        if probe.allow.is_some() && scan::few(allowed, rows / self.lists() * nprobe) {
+        let nprobe = probe.params.count("nprobe").clamp(1, self.lists());
+        let wanted = self.wanted(probe, nprobe, allowed);
+        // Lists that show `wanted` allowed rows hold about so many rows, if the filter lies evenly over the lists.
+        if probe.allow.is_some() && scan::few(allowed, wanted.saturating_mul(rows) / allowed.max(1)) {
             return exact::scan(self.metric, &self.vectors, probe, tops);
         }
         for (queries, tops) in probe.queries.chunks(GROUP * dim).zip(tops.chunks_mut(GROUP)) {
             self.probe_lists(probe, queries, nprobe, scratch);
-            self.probe_more(probe, queries, nprobe, allowed.min(probe.k), scratch);
+            self.probe_more(probe, queries, nprobe, wanted, scratch);
             let seekers = scratch.seekers(tops.len());
             for ((seeker, query), top) in seekers.list.iter_mut().zip(queries.chunks_exact(dim)).zip(tops) {
                 seeker.finish(&Exact::new(self.metric, &self.vectors, query), probe.stop, top);

@@ -32,11 +32,13 @@ pub struct Seeker {
     uppers: TopK,
     /// Rows that may be among the best, by lower bound.
     candidates: Vec<(f32, u32)>,
+    /// How many allowed rows were shown to it.
+    seen: usize,
 }
 
 impl Default for Seeker {
     fn default() -> Seeker {
-        Seeker { query: sq7::Query::default(), uppers: TopK::new(0), candidates: Vec::new() }
+        Seeker { query: sq7::Query::default(), uppers: TopK::new(0), candidates: Vec::new(), seen: 0 }
     }
 }
 
@@ -45,11 +47,12 @@ impl Seeker {
         shadow.query(query, &mut self.query);
         self.uppers.reset(k);
         self.candidates.clear();
+        self.seen = 0;
     }
 
-    /// How many allowed rows it has seen, counted up to k.
-    pub fn found(&self) -> usize {
-        self.uppers.len()
+    /// How many allowed rows it has seen.
+    pub fn seen(&self) -> usize {
+        self.seen
     }
 
     /// Scores candidates exactly, the most hopeful first.
@@ -106,7 +109,8 @@ impl Source<'_> {
                 return;
             }
             let block = first..(first + most).min(places.end);
-            if self.skips(&block) {
+            let allowed = self.allowed_in(&block);
+            if allowed == 0 {
                 continue;
             }
             buffers.dots.resize(active.len() * block.len(), 0);
@@ -117,17 +121,20 @@ impl Source<'_> {
                 &mut buffers.dots,
             );
             for (&i, dots) in active.iter().zip(buffers.dots.chunks_exact(block.len())) {
+                seekers[i as usize].seen += allowed;
                 self.sift(block.start, dots, &mut seekers[i as usize], &mut buffers.lowers);
             }
         }
     }
 
-    /// Whether no row of a block is allowed.
-    fn skips(&self, block: &Range<usize>) -> bool {
+    /// How many rows of a block are allowed.
+    fn allowed_in(&self, block: &Range<usize>) -> usize {
         match (self.allow, self.rows) {
-            (None, _) => false,
-            (Some(allow), None) => allow.slice(block.start, block.len()).count_set_bits() == 0,
-            (Some(allow), Some(rows)) => !rows[block.clone()].iter().any(|&row| allow.value(row as usize)),
+            (None, _) => block.len(),
+            (Some(allow), None) => allow.slice(block.start, block.len()).count_set_bits(),
+            (Some(allow), Some(rows)) => {
+                rows[block.clone()].iter().filter(|&&row| allow.value(row as usize)).count()
+            }
         }
     }
 
@@ -135,7 +142,7 @@ impl Source<'_> {
     fn sift(&self, first: usize, dots: &[i32], seeker: &mut Seeker, lowers: &mut Vec<f32>) {
         let places = first..first + dots.len();
         let (norms, errors) = (&self.shadow.norms()[places.clone()], &self.shadow.errors()[places]);
-        let Seeker { query, uppers, candidates } = seeker;
+        let Seeker { query, uppers, candidates, .. } = seeker;
         lowers.clear();
         let bounds = dots.iter().zip(norms).zip(errors);
         lowers.extend(bounds.map(|((&dot, &norm), &error)| query.score(dot, norm) - query.slack(error)));

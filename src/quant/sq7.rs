@@ -151,6 +151,7 @@ impl Sq7 {
     ///
     /// The bound holds for the true score and for what [`kernel::l2`] and [`kernel::dot`] make of it in f32 (for
     /// COSINE, `dot` and the norms of [`kernel::dot_norm`]), as long as their numbers neither overflow nor underflow.
+    /// It does not hold for a squared distance made of two norms and a dot, which may cancel.
     pub fn query(&self, query: &[f32], form: Form, longest: f32, out: &mut Query) {
         let dim = self.mean.len();
         let factor = row_factor(query, self.normalise);
@@ -191,7 +192,8 @@ impl Sq7 {
         out.scale = scale as f32;
         out.norm_factor = norm_factor;
 
-        // Rounding in f32. The exact kernels sum in at least eight parts; a row is at most `near` long plus its error.
+        // Rounding in f32. The exact kernels sum in at least four parts, so an error grows with a quarter of the
+        // dimensions (Higham, Accuracy and Stability, 4.2), for which three eighths leave room.
         let kernels = 3.0 * (dim as f64 / 8.0 + 16.0) * UNIT;
         let largest_dot = f64::from(MAX_CODE) * byte_size as f64;
         let map = 4.0 * UNIT * (base.abs() + scale.abs() * largest_dot)

@@ -16,6 +16,7 @@ mod tests;
 use crate::error::{Code, Error, Result};
 use crate::storage::vfs::{AppendFile, Vfs};
 use format::{FileHeader, RecordHead, file_name, file_number};
+pub use read::Found;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,19 +64,34 @@ pub fn replay(
     first: u64,
     each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
 ) -> Result<Replay> {
-    Ok(read::replay(vfs, dir, first, each)?.replay)
+    Ok(find(vfs, dir, first, each)?.replay)
+}
+
+/// Reads like [`replay`], for a writer that looks at what was found before it goes on with [`Wal::resume`].
+pub fn find(
+    vfs: &Arc<dyn Vfs>,
+    dir: &Path,
+    first: u64,
+    each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+) -> Result<Found> {
+    read::find(vfs, dir, first, each)
 }
 
 impl Wal {
-    /// Reads like [`replay`], then starts a new file after the ones found, whose header says how much of them is valid.
-    /// `first` comes from a manifest that survives a power cut (see [`manifest::recover`](super::manifest::recover)).
+    /// [`find`], and at once [`Wal::resume`]. `first` comes from a manifest that survives a power cut (see [`manifest::recover`](super::manifest::recover)).
     pub fn open(
         vfs: &Arc<dyn Vfs>,
         dir: &Path,
         first: u64,
         each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
     ) -> Result<(Wal, Replay)> {
-        let found = read::replay(vfs, dir, first, each)?;
+        let found = find(vfs, dir, first, each)?;
+        Ok((Wal::resume(vfs, dir, first, &found)?, found.replay))
+    }
+
+    /// Starts a new file after the ones found, whose header says how much of them is valid, and removes those before
+    /// `first`.
+    pub fn resume(vfs: &Arc<dyn Vfs>, dir: &Path, first: u64, found: &Found) -> Result<Wal> {
         // The process that wrote the last file may have died before it synced it or its name, and the new header is
         // about to call both durable.
         if found.previous != 0 {
@@ -104,7 +120,7 @@ impl Wal {
             poison: None,
         };
         wal.remove_before(first);
-        Ok((wal, found.replay))
+        Ok(wal)
     }
 
     /// The number of the file being appended to.

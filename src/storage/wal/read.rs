@@ -11,9 +11,9 @@ use std::sync::Arc;
 /// Bytes read at a time; a longer record is read whole.
 const WINDOW: u64 = 256 << 10;
 
-/// A log as it was found.
-pub(super) struct Found {
-    pub(super) replay: Replay,
+/// A log as it was found, and where [`Wal::resume`](super::Wal::resume) goes on.
+pub struct Found {
+    pub replay: Replay,
     /// The last file with a header, 0 for none, and its valid length.
     pub(super) previous: u64,
     pub(super) previous_len: u64,
@@ -21,7 +21,7 @@ pub(super) struct Found {
     pub(super) last_number: u64,
 }
 
-pub(super) fn replay(
+pub(super) fn find(
     vfs: &Arc<dyn Vfs>,
     dir: &Path,
     first: u64,

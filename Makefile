@@ -1,0 +1,83 @@
+# The one entrance; CI calls it too. `make` alone prints what there is.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= cc
+CARGO   ?= cargo
+# The seconds each fuzz target runs.
+FUZZ_S  ?= 60
+
+STAGE   := $(CURDIR)/target/stage
+CFLAGS_DEMO := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror
+
+.PHONY: help build demo test fmt lint bindings check-bindings install stage bench fuzz crash kill9 asan valgrind tsan \
+	miri aarch64 baseline data clean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+build: ## libelanus.so and libelanus.a, optimised, in target/release
+	$(CARGO) build --release --locked -p elanus-c
+
+demo: stage ## stores, indexes and searches the shipped texts: examples/quickstart.c
+	$(CC) $(CFLAGS_DEMO) examples/quickstart.c -I$(STAGE)/include -L$(STAGE)/lib -lelanus -Wl,-rpath,$(STAGE)/lib -o target/quickstart
+	rm -rf target/demo-database
+	target/quickstart examples/data/minilm target/demo-database
+
+test: ## everything CI checks; ends with "N passed, N failed"
+	tests/all.sh
+
+fmt: ## formats the Rust sources
+	$(CARGO) fmt --all
+
+lint: ## rustfmt and clippy, as CI sees them
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+bindings: ## rewrites what is generated from src/ffi
+	$(CARGO) run --locked -q -p elanus-generate
+
+check-bindings: ## compares what is committed with what would be generated
+	$(CARGO) run --locked -q -p elanus-generate -- --check
+
+install: build ## library, header, elanus.pc and CMake package into PREFIX (DESTDIR before it)
+	DESTDIR=$(DESTDIR) bindings/c/install.sh $(PREFIX)
+
+stage: ## installs into target/stage, for the demo and the tests
+	$(MAKE) --no-print-directory install PREFIX=$(STAGE) DESTDIR=
+
+bench: stage ## side by side with faiss, hnswlib, usearch, zvec and LanceDB; makes their environment first
+	tests/bench/run.sh
+
+fuzz: ## the decoders of files, FUZZ_S seconds each
+	tests/fuzz/run.sh $(FUZZ_S)
+
+crash: ## the fault disk: every operation fails, tears or is lost; prints the number of states
+	tests/crash.sh
+
+kill9: ## kill -9 at random moments, 200 times
+	tests/c/run.sh kill 200
+
+asan: ## the C tests under AddressSanitizer and UBSan
+	tests/c/run.sh asan
+
+valgrind: ## the C tests under valgrind
+	tests/c/run.sh valgrind
+
+tsan: ## eight threads on one handle under ThreadSanitizer (nightly Rust)
+	tests/c/run.sh tsan
+
+miri: ## the kernels and codecs under Miri (nightly Rust)
+	tests/cpu/miri.sh
+
+aarch64: ## the kernels' tests on aarch64, under qemu
+	tests/cpu/aarch64.sh
+
+baseline: ## the library on the oldest x86-64, under qemu: no illegal instruction
+	tests/cpu/baseline.sh
+
+data: ## compares examples/data with its checksums
+	python3 examples/data/make.py --check
+
+clean: ## removes target/
+	$(CARGO) clean

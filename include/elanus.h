@@ -1,0 +1,992 @@
+/* Generated from src/ffi by bindings/generate (`make bindings`): do not edit. */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+
+/**
+ * @file elanus.h
+ *
+ * Elanus, an embeddable vector database: the C interface.
+ *
+ *     elanus_error *error = NULL;
+ *     elanus_database *database = elanus_database_open("films.db", NULL, &error);
+ *     if (database == NULL) {
+ *         fprintf(stderr, "%s\n", elanus_error_message(error));
+ *         elanus_error_free(error);
+ *     }
+ *
+ * - Names are elanus_<object>_<verb>. Inputs come first, outputs last, and `elanus_error **error` at the very end: pass
+ *   NULL, or the address of a pointer, which then receives an error to free with elanus_error_free(). A function that
+ *   can fail returns an elanus_code, or a handle or text that is NULL on failure. Outputs are written only on success.
+ * - Texts are UTF-8 and end in NUL. What comes in is read only during the call. A `char *` that comes out is freed with
+ *   elanus_string_free(), a `const char *` belongs to the handle it was asked from.
+ * - NULL for a handle, a text or an output that is needed is ELANUS_CODE_MISSING_PARAMETER, never a crash.
+ * - Any thread may use any handle at any time, unless a function says otherwise; only freeing one needs to be alone.
+ * - Structures with a `size` are begun with their *_INIT macro, so that they may grow: a program compiled against an
+ *   older header goes on working.
+ */
+#ifndef ELANUS_H
+#define ELANUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && !defined(ELANUS_STATIC)
+#define ELANUS_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define ELANUS_API __attribute__((visibility("default")))
+#else
+#define ELANUS_API
+#endif
+
+/** The version of this header. elanus_version() has that of the library. */
+#define ELANUS_VERSION "0.1.0"
+#define ELANUS_VERSION_MAJOR 0
+#define ELANUS_VERSION_MINOR 1
+#define ELANUS_VERSION_PATCH 0
+/** The same as one number, to compare: 1.2.3 is 1002003. */
+#define ELANUS_VERSION_NUMBER \
+    (ELANUS_VERSION_MAJOR * 1000000 + ELANUS_VERSION_MINOR * 1000 + ELANUS_VERSION_PATCH)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The Arrow C data and stream interfaces, as
+ * https://arrow.apache.org/docs/format/CDataInterface.html gives them: any header may, the first one does. */
+
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+    /* Array type description */
+    const char *format;
+    const char *name;
+    const char *metadata;
+    int64_t flags;
+    int64_t n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+
+    /* Release callback */
+    void (*release)(struct ArrowSchema *);
+    /* Opaque producer-specific data */
+    void *private_data;
+};
+
+struct ArrowArray {
+    /* Array data description */
+    int64_t length;
+    int64_t null_count;
+    int64_t offset;
+    int64_t n_buffers;
+    int64_t n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+
+    /* Release callback */
+    void (*release)(struct ArrowArray *);
+    /* Opaque producer-specific data */
+    void *private_data;
+};
+
+#endif /* ARROW_C_DATA_INTERFACE */
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+    /* Callbacks providing stream functionality */
+    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+    const char *(*get_last_error)(struct ArrowArrayStream *);
+
+    /* Release callback */
+    void (*release)(struct ArrowArrayStream *);
+    /* Opaque producer-specific data */
+    void *private_data;
+};
+
+#endif /* ARROW_C_STREAM_INTERFACE */
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* =================================================================================================
+ * Handles: each is freed once, by its own *_free, in any order
+ * ================================================================================================= */
+
+/**
+ * Why a call failed.
+ *
+ * A failing call that was given an `elanus_error **` leaves one there: free it with elanus_error_free().
+ */
+typedef struct elanus_error elanus_error;
+
+/** An open database. */
+typedef struct elanus_database elanus_database;
+
+/**
+ * A collection of an open database, which stays open as long as there is a handle on one of its collections.
+ */
+typedef struct elanus_collection elanus_collection;
+
+/**
+ * The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. An insert gives one
+ * too: the keys of its rows as the hits of one query, without scores and columns.
+ *
+ * It never changes, so that any number of threads may read it; what its functions point to lives until
+ * elanus_result_free().
+ */
+typedef struct elanus_result elanus_result;
+
+/* =================================================================================================
+ * Library: which version this is, how it was built, and the strings it gives away.
+ * ================================================================================================= */
+
+/**
+ * The version of the binary interface that this header describes, and the number in the name of the shared library.
+ *
+ * Compare it with elanus_abi_version() to learn whether the library at hand fits.
+ */
+#define ELANUS_ABI_VERSION 0
+
+/**
+ * Says which version of the library is running, like `"0.1.0"`.
+ *
+ * @return A static text, never NULL; do not free it.
+ *
+ * Safe from any thread at any time. Since 0.1.
+ */
+ELANUS_API const char *elanus_version(void);
+
+/**
+ * Says which binary interface the running library has: the ELANUS_ABI_VERSION it was built with.
+ *
+ * Safe from any thread at any time. Since 0.1.
+ */
+ELANUS_API uint32_t elanus_abi_version(void);
+
+/**
+ * Describes the build and the machine as JSON:
+ * `{"version","abi_version","target","simd","simd_available":[],"features":[],"gpu":{"available","reason"}}`.
+ *
+ * `simd` is the level in use (the environment variable ELANUS_SIMD lowers it) and `simd_available` all that this
+ * processor has.
+ *
+ * @return A text to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe from any thread at any time. Since 0.1.
+ */
+ELANUS_API char *elanus_build_info(elanus_error **error);
+
+/**
+ * Frees a text that a function gave away. NULL is fine.
+ *
+ * The text must not be in use by another thread. Since 0.1.
+ */
+ELANUS_API void elanus_string_free(char *string);
+
+/* =================================================================================================
+ * Error: why a call failed. A number to switch on and a sentence to show.
+ * ================================================================================================= */
+
+/**
+ * The outcome of a call. Zero is success; the numbers are Milvus 2.3's where Milvus has one.
+ *
+ * The numbers are for ever: a retired one stays here as a comment.
+ */
+typedef enum elanus_code {
+    /** The call succeeded. */
+    ELANUS_CODE_OK = 0,
+    /** The memory limit of the database does not allow it. */
+    ELANUS_CODE_MEMORY_LIMIT = 3,
+    /** The engine failed in a way it did not expect; please report it. */
+    ELANUS_CODE_INTERNAL = 5,
+    /** This version of the engine does not do that. */
+    ELANUS_CODE_UNIMPLEMENTED = 10,
+    /** No collection has that name. */
+    ELANUS_CODE_COLLECTION_NOT_FOUND = 100,
+    /** The collection was released; load it before searching. */
+    ELANUS_CODE_COLLECTION_NOT_LOADED = 101,
+    /** No index has that name, or the field has none. */
+    ELANUS_CODE_INDEX_NOT_FOUND = 700,
+    /** The index type is unknown, or does not work in this version or for this field. */
+    ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED = 701,
+    /** The field has another index already. */
+    ELANUS_CODE_INDEX_DUPLICATE = 702,
+    /** The file system refused an operation. */
+    ELANUS_CODE_IO = 1001,
+    /** An argument is outside its range; the message names the value and the range. */
+    ELANUS_CODE_INVALID_PARAMETER = 1100,
+    /** A required argument is absent. */
+    ELANUS_CODE_MISSING_PARAMETER = 1101,
+    /** The collection has no field of that name. */
+    ELANUS_CODE_FIELD_NOT_FOUND = 1700,
+    /** The caller's progress callback asked to stop. */
+    ELANUS_CODE_CANCELED = 10000,
+    /** The time the caller allowed is over. */
+    ELANUS_CODE_TIMEOUT = 10001,
+    /** Another process has the database open for writing; the message names its pid. */
+    ELANUS_CODE_LOCKED = 20000,
+    /** A file's bytes are not what was written; nothing was read from them. */
+    ELANUS_CODE_CORRUPT = 20001,
+    /** The files were written by a newer version than this one reads. */
+    ELANUS_CODE_FORMAT_TOO_NEW = 20002,
+    /** The database was opened read-only. */
+    ELANUS_CODE_READ_ONLY = 20003,
+    /** The database was closed, or the collection was dropped, after this handle was made. */
+    ELANUS_CODE_CLOSED = 20004,
+    /** The disk, or the quota, is full; nothing was changed. */
+    ELANUS_CODE_DISK_FULL = 20005,
+    /** An earlier write failed half way: reopen the database to go on. */
+    ELANUS_CODE_POISONED = 20006,
+    /** A collection of that name exists already. */
+    ELANUS_CODE_COLLECTION_EXISTS = 20007
+} elanus_code;
+
+/**
+ * Says what kind of failure it is.
+ *
+ * @param error NULL counts as no failure: the answer is ELANUS_CODE_OK.
+ *
+ * Safe beside any call but elanus_error_free(). Since 0.1.
+ */
+ELANUS_API elanus_code elanus_error_code(const elanus_error *error);
+
+/**
+ * Says in a sentence what failed: the value, the field and the allowed range.
+ *
+ * @param error NULL gives NULL.
+ * @return A UTF-8 text that lives as long as `error`; do not free it.
+ *
+ * Safe beside any call but elanus_error_free(). Since 0.1.
+ */
+ELANUS_API const char *elanus_error_message(const elanus_error *error);
+
+/**
+ * Says whether the same call with the same arguments may succeed later.
+ *
+ * @param error NULL gives false.
+ *
+ * Safe beside any call but elanus_error_free(). Since 0.1.
+ */
+ELANUS_API bool elanus_error_retryable(const elanus_error *error);
+
+/**
+ * Frees an error. NULL is fine.
+ *
+ * The error must not be in use by another thread. Since 0.1.
+ */
+ELANUS_API void elanus_error_free(elanus_error *error);
+
+/* =================================================================================================
+ * Database: one directory with collections in it, open for one writing process at a time.
+ * ================================================================================================= */
+
+/**
+ * Opens the database in a directory, making it when it is missing, and recovers what an earlier process left.
+ *
+ * @param path    A directory, in UTF-8.
+ * @param options JSON, or NULL for the defaults:
+ *                `{"durability":"sync","memory_limit":0,"threads":0,"segment_size_mb":512,"index_min_rows":1024,
+ *                "build_idle_ms":5000,"read_only":false,"create_if_missing":true}`. `durability` is `sync` (an
+ *                insert that returned survives a power cut) or `async` (it survives the death of the process);
+ *                `memory_limit` is in bytes, 0 for none; `threads` 0 for as many as the machine has; a read-only
+ *                database writes nothing at all. An unknown key is an error.
+ * @param error   Receives the failure; may be NULL. ELANUS_CODE_LOCKED when another process has it open for
+ *                writing; the message names that process.
+ * @return A handle to free with elanus_database_free(), or NULL on failure.
+ *
+ * Safe from any thread. Since 0.1.
+ */
+ELANUS_API elanus_database *elanus_database_open(
+    const char *path,
+    const char *options,
+    elanus_error **error);
+
+/**
+ * Closes a database for every handle on it and on its collections: what they are asked afterwards fails with
+ * ELANUS_CODE_CLOSED, and each must still be freed. Everything acknowledged is kept. Closing twice is fine.
+ *
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call; waits for those that are running. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_database_close(const elanus_database *database, elanus_error **error);
+
+/**
+ * Frees a handle; the last handle on a database or on one of its collections closes it. NULL is fine.
+ *
+ * Handles may be freed in any order. This one must not be in use by another thread. Since 0.1.
+ */
+ELANUS_API void elanus_database_free(elanus_database *database);
+
+/* =================================================================================================
+ * Collection: rows of one schema, with vector fields to search.
+ * ================================================================================================= */
+
+/**
+ * Creates a collection. One that exists with the same name and schema is opened, as in Milvus.
+ *
+ * @param name   A letter or underscore, then letters, digits and underscores; at most 255 characters.
+ * @param schema JSON in Milvus' words: `{"description":"","auto_id":false,"fields":[{"name":"id","data_type":"INT64",
+ *               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
+ *               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR.
+ * @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
+ *               another schema.
+ * @return A handle to free with elanus_collection_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_collection *elanus_collection_create(
+    const elanus_database *database,
+    const char *name,
+    const char *schema,
+    elanus_error **error);
+
+/**
+ * Opens a collection that exists.
+ *
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
+ * @return A handle to free with elanus_collection_free(), or NULL on failure. Several handles on one collection are
+ *         fine.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_collection *elanus_collection_open(
+    const elanus_database *database,
+    const char *name,
+    elanus_error **error);
+
+/**
+ * Says whether a collection of that name exists.
+ *
+ * @param has   Receives the answer; not NULL.
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_has(
+    const elanus_database *database,
+    const char *name,
+    bool *has,
+    elanus_error **error);
+
+/**
+ * Lists the collections of a database.
+ *
+ * @param error Receives the failure; may be NULL.
+ * @return A JSON array of names in order, to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_collection_list(const elanus_database *database, elanus_error **error);
+
+/**
+ * Renames a collection. Handles on it go on working.
+ *
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when the new name is taken.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_rename(
+    const elanus_database *database,
+    const char *from,
+    const char *to,
+    elanus_error **error);
+
+/**
+ * Drops a collection with its rows and indexes. What its handles are asked afterwards fails with
+ * ELANUS_CODE_CLOSED; they must still be freed.
+ *
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_drop(
+    const elanus_database *database,
+    const char *name,
+    elanus_error **error);
+
+/**
+ * Describes a collection: its schema in the words that created it, its indexes, its rows and whether it is loaded.
+ *
+ * @param error Receives the failure; may be NULL.
+ * @return JSON to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_collection_describe(
+    const elanus_collection *collection,
+    elanus_error **error);
+
+/**
+ * Counts what a collection holds: rows, segments, bytes and indexes.
+ *
+ * @param error Receives the failure; may be NULL.
+ * @return JSON to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_collection_statistics(
+    const elanus_collection *collection,
+    elanus_error **error);
+
+/**
+ * Counts the rows that are inserted and not deleted.
+ *
+ * @param count Receives the number; not NULL.
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_count(
+    const elanus_collection *collection,
+    uint64_t *count,
+    elanus_error **error);
+
+/**
+ * Seals the rows inserted so far into segment files, which indexes are built on. Rows are safe without it: this only
+ * shortens the write-ahead log.
+ *
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_flush(
+    const elanus_collection *collection,
+    elanus_error **error);
+
+/**
+ * Makes a released collection searchable again. A collection is loaded when it is created and when its database is
+ * opened; loading a loaded one does nothing.
+ *
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_load(
+    const elanus_collection *collection,
+    elanus_error **error);
+
+/**
+ * Gives a collection's memory back. Searching it fails with ELANUS_CODE_COLLECTION_NOT_LOADED until
+ * elanus_collection_load().
+ *
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call: a search that runs finishes. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_release(
+    const elanus_collection *collection,
+    elanus_error **error);
+
+/**
+ * Deletes rows by their INT64 primary keys. Keys that no row has are passed over.
+ *
+ * @param ids     `count` keys; may be NULL when `count` is 0.
+ * @param deleted Receives how many rows there were; may be NULL.
+ * @param error   Receives the failure; may be NULL. On failure nothing was deleted.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_delete_int64(
+    const elanus_collection *collection,
+    const int64_t *ids,
+    size_t count,
+    uint64_t *deleted,
+    elanus_error **error);
+
+/**
+ * Deletes rows by their VARCHAR primary keys. Keys that no row has are passed over.
+ *
+ * @param ids     `count` texts in UTF-8, none NULL; may be NULL itself when `count` is 0.
+ * @param deleted Receives how many rows there were; may be NULL.
+ * @param error   Receives the failure; may be NULL. On failure nothing was deleted.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_delete_varchar(
+    const elanus_collection *collection,
+    const char *const *ids,
+    size_t count,
+    uint64_t *deleted,
+    elanus_error **error);
+
+/**
+ * Frees a handle; the collection stays. NULL is fine.
+ *
+ * Handles may be freed in any order, after their database's too. This one must not be in use by another thread.
+ * Since 0.1.
+ */
+ELANUS_API void elanus_collection_free(elanus_collection *collection);
+
+/* =================================================================================================
+ * Column: values of one field for many rows, the form in which rows come in and go out.
+ * ================================================================================================= */
+
+/** The type of a field, with Milvus' numbers. */
+typedef enum elanus_data_type {
+    /** True or false, one byte a row; any byte but 0 is true. */
+    ELANUS_DATA_TYPE_BOOL = 1,
+    /** int8_t. */
+    ELANUS_DATA_TYPE_INT8 = 2,
+    /** int16_t. */
+    ELANUS_DATA_TYPE_INT16 = 3,
+    /** int32_t. */
+    ELANUS_DATA_TYPE_INT32 = 4,
+    /** int64_t. */
+    ELANUS_DATA_TYPE_INT64 = 5,
+    /** float. */
+    ELANUS_DATA_TYPE_FLOAT = 10,
+    /** double. */
+    ELANUS_DATA_TYPE_DOUBLE = 11,
+    /** UTF-8 text up to the field's max_length. */
+    ELANUS_DATA_TYPE_VARCHAR = 21,
+    /** JSON as UTF-8 text. */
+    ELANUS_DATA_TYPE_JSON = 23,
+    /** `dim` bits a row, packed into dim / 8 bytes, the first bit highest. */
+    ELANUS_DATA_TYPE_BINARY_VECTOR = 100,
+    /** `dim` floats a row. */
+    ELANUS_DATA_TYPE_FLOAT_VECTOR = 101
+} elanus_data_type;
+
+/**
+ * Values of one field for `count` rows, row by row without gaps.
+ *
+ * Begin with ELANUS_COLUMN_INIT, which sets `size`. What it points to belongs to the caller when it goes in (and is
+ * read only during the call), and to the result when it comes out.
+ */
+typedef struct elanus_column {
+    /** sizeof(elanus_column), the same in every column of a call. */
+    uint32_t size;
+    /** An elanus_data_type. */
+    uint32_t data_type;
+    /** The field's name. */
+    const char *name;
+    /**
+     * The values: numbers as their C type, bool as bytes, text and JSON as UTF-8 one after the other, vectors row by
+     * row. May be NULL when there are no bytes.
+     */
+    const void *data;
+    /**
+     * For VARCHAR and JSON: `count + 1` byte offsets into `data`, row i at offsets[i] to offsets[i + 1]. Else NULL.
+     */
+    const uint64_t *offsets;
+    /** How many rows. */
+    uint64_t count;
+    /** For vectors: floats or bits a row. Else 0. */
+    uint64_t dim;
+} elanus_column;
+
+/** What elanus_column begins with: its size, and the defaults. */
+#define ELANUS_COLUMN_INIT {sizeof(elanus_column), 0, NULL, NULL, NULL, 0, 0}
+
+/**
+ * Inserts rows. When it returns they are durable (as the database's `durability` says) and every search that starts
+ * afterwards sees them; on failure nothing was inserted.
+ *
+ * @param columns      `column_count` columns of the same `count`, in any order: every field of the schema but a
+ *                     primary key with auto_id. They are copied.
+ * @param column_count Not 0.
+ * @param inserted     Receives a result with the primary keys of the rows in order, given or generated, to free with
+ *                     elanus_result_free(); NULL for not wanting it.
+ * @param error        Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_insert(
+    const elanus_collection *collection,
+    const elanus_column *columns,
+    size_t column_count,
+    elanus_result **inserted,
+    elanus_error **error);
+
+/* =================================================================================================
+ * Index: what makes the search of a vector field fast.
+ * ================================================================================================= */
+
+/**
+ * Called as a long operation advances: `done` of `total` rows. Returning false cancels it, and the operation fails
+ * with ELANUS_CODE_CANCELED.
+ *
+ * It may run on a thread of the engine's, never on two at once, and must not call back into the same collection.
+ */
+typedef bool (*elanus_progress_callback)(void *user_data, uint64_t done, uint64_t total);
+
+/** The state of an index, with Milvus' numbers. */
+typedef enum elanus_index_state {
+    /** Milvus' word for an index that does not exist; asking for one is an error here. */
+    ELANUS_INDEX_STATE_NONE = 0,
+    /** Waiting for its turn. */
+    ELANUS_INDEX_STATE_UNISSUED = 1,
+    /** Being built. */
+    ELANUS_INDEX_STATE_IN_PROGRESS = 2,
+    /** Every sealed segment that is large enough has it. */
+    ELANUS_INDEX_STATE_FINISHED = 3,
+    /** The last build failed; searches go on without it. */
+    ELANUS_INDEX_STATE_FAILED = 4
+} elanus_index_state;
+
+/** What elanus_index_create() does when the field has another index. */
+typedef enum elanus_on_conflict {
+    /** The new index takes the place of the old, as in Milvus 1.x. */
+    ELANUS_ON_CONFLICT_REPLACE = 0,
+    /** ELANUS_CODE_INDEX_DUPLICATE, as in Milvus from 2.2 on. */
+    ELANUS_ON_CONFLICT_ERROR = 1
+} elanus_on_conflict;
+
+/**
+ * How to create an index. Begin with ELANUS_INDEX_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
+ */
+typedef struct elanus_index_options {
+    /** sizeof(elanus_index_options). */
+    uint32_t size;
+    /** The index's name; NULL for the field's. */
+    const char *name;
+    /** An elanus_on_conflict. */
+    uint32_t on_conflict;
+    /**
+     * 1 to return at once and build in the background, where `progress` is not told of it; 0 to wait.
+     */
+    uint32_t no_wait;
+    /** Told how the build advances; may be NULL. */
+    elanus_progress_callback progress;
+    /** Handed to `progress` unchanged. */
+    void *user_data;
+} elanus_index_options;
+
+/** What elanus_index_options begins with: its size, and the defaults. */
+#define ELANUS_INDEX_OPTIONS_INIT {sizeof(elanus_index_options), NULL, 0, 0, NULL, NULL}
+
+/** How far an index has come. This structure never grows. */
+typedef struct elanus_index_progress {
+    /** Rows of the collection. */
+    uint64_t total_rows;
+    /** Rows of them that the index holds. */
+    uint64_t indexed_rows;
+    /** Rows of them that wait to be indexed. */
+    uint64_t pending_index_rows;
+} elanus_index_progress;
+
+/**
+ * Creates an index on a vector field, and builds it for every sealed segment that is large enough; those sealed later
+ * get it in the background.
+ *
+ * @param field   The vector field.
+ * @param index   JSON: `{"index_type":"HNSW","metric_type":"COSINE","params":{"M":16,"efConstruction":200}}`.
+ *                index_type is FLAT, IVF_FLAT or HNSW; metric_type L2 (squared), IP or COSINE.
+ * @param options NULL for the defaults: replace another index, wait.
+ * @param error   Receives the failure; may be NULL. ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED for a type of Milvus' that
+ *                this version does not have, ELANUS_CODE_CANCELED when the progress callback said so.
+ *
+ * Safe beside any call; searches go on meanwhile. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_index_create(
+    const elanus_collection *collection,
+    const char *field,
+    const char *index,
+    const elanus_index_options *options,
+    elanus_error **error);
+
+/**
+ * Describes an index: `{"index_name","field_name","index_type","metric_type","params",...}`, its progress and state.
+ *
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_INDEX_NOT_FOUND when there is none of that name.
+ * @return JSON to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_index_describe(
+    const elanus_collection *collection,
+    const char *name,
+    elanus_error **error);
+
+/**
+ * Lists the names of a collection's indexes.
+ *
+ * @param error Receives the failure; may be NULL.
+ * @return A JSON array of names, to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_index_list(const elanus_collection *collection, elanus_error **error);
+
+/**
+ * Drops an index: its field is searched exhaustively again. A name that no index has is fine, as in Milvus.
+ *
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call: a search that uses the index finishes. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_index_drop(
+    const elanus_collection *collection,
+    const char *name,
+    elanus_error **error);
+
+/**
+ * Says how far an index has come.
+ *
+ * @param progress Receives the numbers; not NULL.
+ * @param error    Receives the failure; may be NULL. ELANUS_CODE_INDEX_NOT_FOUND when there is none of that name.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_index_get_progress(
+    const elanus_collection *collection,
+    const char *name,
+    elanus_index_progress *progress,
+    elanus_error **error);
+
+/**
+ * Says in which state an index is.
+ *
+ * @param state  Receives the state; not NULL.
+ * @param reason Receives why it is ELANUS_INDEX_STATE_FAILED, to free with elanus_string_free(), and NULL in every
+ *               other state; may be NULL.
+ * @param error  Receives the failure; may be NULL. ELANUS_CODE_INDEX_NOT_FOUND when there is none of that name.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_index_get_state(
+    const elanus_collection *collection,
+    const char *name,
+    elanus_index_state *state,
+    char **reason,
+    elanus_error **error);
+
+/* =================================================================================================
+ * Search: the nearest rows of each of many queries.
+ * ================================================================================================= */
+
+/**
+ * The options of a search. Begin with ELANUS_SEARCH_OPTIONS_INIT, which sets `size` and `round_decimal`; all zeros are
+ * the defaults too.
+ */
+typedef struct elanus_search_options {
+    /** sizeof(elanus_search_options). */
+    uint32_t size;
+    /** How many hits a query gets at most, 1 to 16384; 0 for 10. */
+    uint32_t topk;
+    /** JSON for the index, like `{"nprobe":16}` or `{"ef":64}`; NULL for the defaults. */
+    const char *params;
+    /** NULL, or the metric, which must then be the index's. */
+    const char *metric_type;
+    /** To how many digits scores are rounded, 0 to 6; -1 for not at all. */
+    int32_t round_decimal;
+    /** After how many milliseconds to give up with ELANUS_CODE_TIMEOUT; 0 for never. */
+    uint32_t timeout_ms;
+    /** Names of fields to return with the hits, or `*` for all; NULL for none. */
+    const char *const *output_fields;
+    /** How many names. */
+    size_t output_field_count;
+} elanus_search_options;
+
+/** What elanus_search_options begins with: its size, and the defaults. */
+#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0}
+
+/**
+ * Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
+ * started and never waits for writers.
+ *
+ * @param field   The vector field.
+ * @param queries `nq` x `dim` floats, query by query, each finite.
+ * @param nq      1 to 16384.
+ * @param dim     The field's dimension.
+ * @param options NULL for the defaults.
+ * @param error   Receives the failure; may be NULL.
+ * @return The hits, to free with elanus_result_free(), or NULL on failure. Fewer than topk hits of a query are
+ *         possible and no failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_collection_search(
+    const elanus_collection *collection,
+    const char *field,
+    const float *queries,
+    size_t nq,
+    size_t dim,
+    const elanus_search_options *options,
+    elanus_error **error);
+
+/**
+ * Searches a BINARY_VECTOR field for the nearest rows of each query: elanus_collection_search() for packed bits.
+ *
+ * @param field   The vector field.
+ * @param queries `nq` x `dim` / 8 bytes, query by query.
+ * @param nq      1 to 16384.
+ * @param dim     The field's dimension in bits, a multiple of 8.
+ * @param options NULL for the defaults.
+ * @param error   Receives the failure; may be NULL.
+ * @return The hits, to free with elanus_result_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_collection_search_binary(
+    const elanus_collection *collection,
+    const char *field,
+    const uint8_t *queries,
+    size_t nq,
+    size_t dim,
+    const elanus_search_options *options,
+    elanus_error **error);
+
+/* =================================================================================================
+ * Result: the hits of a search, or the keys of an insert, as flat arrays.
+ * ================================================================================================= */
+
+/**
+ * Counts the queries.
+ *
+ * @param result NULL gives 0.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API size_t elanus_result_nq(const elanus_result *result);
+
+/**
+ * Counts the hits of all queries.
+ *
+ * @param result NULL gives 0.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API size_t elanus_result_count(const elanus_result *result);
+
+/**
+ * Says which hits belong to which query.
+ *
+ * @param result NULL gives NULL.
+ * @return elanus_result_nq() + 1 numbers, which live as long as `result`: the hits of query i are numbers offsets[i]
+ *         to offsets[i + 1].
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API const uint64_t *elanus_result_offsets(const elanus_result *result);
+
+/**
+ * Gives the INT64 primary keys of the hits.
+ *
+ * @param result NULL gives NULL.
+ * @return elanus_result_count() keys, which live as long as `result`; NULL when the keys are VARCHAR or there is no
+ *         hit.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API const int64_t *elanus_result_ids_int64(const elanus_result *result);
+
+/**
+ * Gives the VARCHAR primary key of a hit.
+ *
+ * @param result NULL gives NULL.
+ * @param hit    Its number in the whole result; one past the end gives NULL.
+ * @return A text that lives as long as `result`, up to its first NUL; NULL when the keys are INT64.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API const char *elanus_result_id_varchar(const elanus_result *result, size_t hit);
+
+/**
+ * Gives the primary keys of the hits as a column, whichever their type.
+ *
+ * @param result NULL gives NULL.
+ * @return A column with the key's name and elanus_result_count() rows, which lives as long as `result`.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API const elanus_column *elanus_result_ids(const elanus_result *result);
+
+/**
+ * Gives the scores of the hits, in the metric's own sign: L2 squared and ascending, IP and COSINE descending.
+ *
+ * @param result NULL gives NULL.
+ * @return elanus_result_count() scores, which live as long as `result`; NULL when there is no hit, and for an insert.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API const float *elanus_result_scores(const elanus_result *result);
+
+/**
+ * Counts the output fields.
+ *
+ * @param result NULL gives 0.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API size_t elanus_result_column_count(const elanus_result *result);
+
+/**
+ * Gives the values of an output field, a row a hit.
+ *
+ * @param result NULL gives NULL.
+ * @param column Its number, in the order of the search's output_fields; one past the end gives NULL.
+ * @return A column with elanus_result_count() rows, which lives as long as `result`.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API const elanus_column *elanus_result_column(const elanus_result *result, size_t column);
+
+/**
+ * Frees a result and what its functions pointed to. NULL is fine.
+ *
+ * Handles may be freed in any order, after their collection's too. This one must not be in use by another thread.
+ * Since 0.1.
+ */
+ELANUS_API void elanus_result_free(elanus_result *result);
+
+/* =================================================================================================
+ * Arrow: whole batches in and out by the Arrow C data interface, without a copy where the layout allows it.
+ * The structures are those of https://arrow.apache.org/docs/format/CDataInterface.html
+ * ================================================================================================= */
+
+/**
+ * Inserts rows that lie in Arrow's layout: elanus_collection_insert() for a struct array whose children are the
+ * columns.
+ *
+ * Both structures are moved out of `array` and `schema`, whose `release` is NULL afterwards: on success and on
+ * failure, even that of NULL for another argument. Float vectors are fixed-size lists of float32, binary vectors
+ * fixed-size binaries, VARCHAR and JSON are utf8. Nulls are refused.
+ *
+ * @param inserted Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+ *                 NULL for not wanting it.
+ * @param error    Receives the failure; may be NULL. On failure nothing was inserted.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_insert_arrow(
+    const elanus_collection *collection,
+    struct ArrowArray *array,
+    struct ArrowSchema *schema,
+    elanus_result **inserted,
+    elanus_error **error);
+
+/**
+ * Gives a result away as a stream of Arrow batches: columns `_query` (uint32, the number of the query), `_id` and
+ * `_score` (float32), then the output fields; for an insert `_id` alone.
+ *
+ * @param stream Receives the stream, which the caller releases by its `release`, before or after the result is freed;
+ *               not NULL. Written only on success.
+ * @param error  Receives the failure; may be NULL.
+ *
+ * Safe beside any call but elanus_result_free(). Since 0.1.
+ */
+ELANUS_API elanus_code elanus_result_export_arrow(
+    const elanus_result *result,
+    struct ArrowArrayStream *stream,
+    elanus_error **error);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* ELANUS_H */

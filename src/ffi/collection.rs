@@ -1,0 +1,296 @@
+//! Collection: rows of one schema, with vector fields to search.
+
+use super::database::Database;
+use super::error::{self, ErrorOut};
+use super::input::{given, owned_text, put, slice, text};
+use crate::error::{Code, Result};
+use crate::schema::Schema;
+use arrow_array::{ArrayRef, Int64Array, StringArray};
+use safer_ffi::prelude::*;
+use std::sync::Arc;
+
+/// A collection of an open database, which stays open as long as there is a handle on one of its collections.
+#[derive_ReprC(rename = "elanus_collection")]
+#[repr(opaque)]
+pub struct Collection(
+    pub(super) crate::collection::Collection,
+    #[expect(dead_code)] crate::database::Database,
+);
+
+fn handle(database: &Database, collection: crate::collection::Collection) -> repr_c::Box<Collection> {
+    Box::new(Collection(collection, database.0.clone())).into()
+}
+
+/// Creates a collection. One that exists with the same name and schema is opened, as in Milvus.
+///
+/// @param name   A letter or underscore, then letters, digits and underscores; at most 255 characters.
+/// @param schema JSON in Milvus' words: `{"description":"","auto_id":false,"fields":[{"name":"id","data_type":"INT64",
+///               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
+///               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR.
+/// @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
+///               another schema.
+/// @return A handle to free with elanus_collection_free(), or NULL on failure.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_create(
+    database: Option<&Database>,
+    name: Option<char_p::Ref<'_>>,
+    schema: Option<char_p::Ref<'_>>,
+    error: ErrorOut<'_>,
+) -> Option<repr_c::Box<Collection>> {
+    error::value(error, || {
+        let database = given(database, "database")?;
+        let (name, schema) = (text(name, "name")?, text(schema, "schema")?);
+        database.0.create_collection(name, Schema::from_json(schema)?).map(|made| handle(database, made))
+    })
+}
+
+/// Opens a collection that exists.
+///
+/// @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
+/// @return A handle to free with elanus_collection_free(), or NULL on failure. Several handles on one collection are
+///         fine.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_open(
+    database: Option<&Database>,
+    name: Option<char_p::Ref<'_>>,
+    error: ErrorOut<'_>,
+) -> Option<repr_c::Box<Collection>> {
+    error::value(error, || {
+        let database = given(database, "database")?;
+        database.0.collection(text(name, "name")?).map(|found| handle(database, found))
+    })
+}
+
+/// Says whether a collection of that name exists.
+///
+/// @param has   Receives the answer; not NULL.
+/// @param error Receives the failure; may be NULL.
+///
+/// Safe beside any call. Since 0.1.
+#[ffi_export]
+pub extern "C" fn elanus_collection_has(
+    database: Option<&Database>,
+    name: Option<char_p::Ref<'_>>,
+    has: Option<Out<'_, bool>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let (database, has) = (given(database, "database")?, given(has, "has")?);
+        put(Some(has), database.0.has_collection(text(name, "name")?)?);
+        Ok(())
+    })
+}
+
+/// Lists the collections of a database.
+///
+/// @param error Receives the failure; may be NULL.
+/// @return A JSON array of names in order, to free with elanus_string_free(), or NULL on failure.
+///
+/// Safe beside any call. Since 0.1.
+#[ffi_export]
+pub extern "C" fn elanus_collection_list(
+    database: Option<&Database>,
+    error: ErrorOut<'_>,
+) -> Option<char_p::Box> {
+    error::value(error, || owned_text(serde_json::Value::from(given(database, "database")?.0.collections()?)))
+}
+
+/// Renames a collection. Handles on it go on working.
+///
+/// @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when the new name is taken.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_rename(
+    database: Option<&Database>,
+    from: Option<char_p::Ref<'_>>,
+    to: Option<char_p::Ref<'_>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        given(database, "database")?.0.rename_collection(text(from, "from")?, text(to, "to")?)
+    })
+}
+
+/// Drops a collection with its rows and indexes. What its handles are asked afterwards fails with
+/// ELANUS_CODE_CLOSED; they must still be freed.
+///
+/// @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_drop(
+    database: Option<&Database>,
+    name: Option<char_p::Ref<'_>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || given(database, "database")?.0.drop_collection(text(name, "name")?))
+}
+
+/// Describes a collection: its schema in the words that created it, its indexes, its rows and whether it is loaded.
+///
+/// @param error Receives the failure; may be NULL.
+/// @return JSON to free with elanus_string_free(), or NULL on failure.
+///
+/// Safe beside any call. Since 0.1.
+#[ffi_export]
+pub extern "C" fn elanus_collection_describe(
+    collection: Option<&Collection>,
+    error: ErrorOut<'_>,
+) -> Option<char_p::Box> {
+    error::value(error, || owned_text(given(collection, "collection")?.0.describe()?))
+}
+
+/// Counts what a collection holds: rows, segments, bytes and indexes.
+///
+/// @param error Receives the failure; may be NULL.
+/// @return JSON to free with elanus_string_free(), or NULL on failure.
+///
+/// Safe beside any call. Since 0.1.
+#[ffi_export]
+pub extern "C" fn elanus_collection_statistics(
+    collection: Option<&Collection>,
+    error: ErrorOut<'_>,
+) -> Option<char_p::Box> {
+    error::value(error, || owned_text(given(collection, "collection")?.0.statistics()?))
+}
+
+/// Counts the rows that are inserted and not deleted.
+///
+/// @param count Receives the number; not NULL.
+/// @param error Receives the failure; may be NULL.
+///
+/// Safe beside any call. Since 0.1.
+#[ffi_export]
+pub extern "C" fn elanus_collection_count(
+    collection: Option<&Collection>,
+    count: Option<Out<'_, u64>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let (collection, count) = (given(collection, "collection")?, given(count, "count")?);
+        put(Some(count), collection.0.count()?);
+        Ok(())
+    })
+}
+
+/// Seals the rows inserted so far into segment files, which indexes are built on. Rows are safe without it: this only
+/// shortens the write-ahead log.
+///
+/// @param error Receives the failure; may be NULL.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_flush(collection: Option<&Collection>, error: ErrorOut<'_>) -> Code {
+    error::code(error, || given(collection, "collection")?.0.flush())
+}
+
+/// Makes a released collection searchable again. A collection is loaded when it is created and when its database is
+/// opened; loading a loaded one does nothing.
+///
+/// @param error Receives the failure; may be NULL.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_load(collection: Option<&Collection>, error: ErrorOut<'_>) -> Code {
+    error::code(error, || given(collection, "collection")?.0.load())
+}
+
+/// Gives a collection's memory back. Searching it fails with ELANUS_CODE_COLLECTION_NOT_LOADED until
+/// elanus_collection_load().
+///
+/// @param error Receives the failure; may be NULL.
+///
+/// Safe beside any call: a search that runs finishes. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_release(collection: Option<&Collection>, error: ErrorOut<'_>) -> Code {
+    error::code(error, || given(collection, "collection")?.0.release())
+}
+
+/// Deletes rows by their INT64 primary keys. Keys that no row has are passed over.
+///
+/// @param ids     `count` keys; may be NULL when `count` is 0.
+/// @param deleted Receives how many rows there were; may be NULL.
+/// @param error   Receives the failure; may be NULL. On failure nothing was deleted.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_delete_int64(
+    collection: Option<&Collection>,
+    ids: *const i64,
+    count: usize,
+    deleted: Option<Out<'_, u64>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let collection = given(collection, "collection")?;
+        // SAFETY: the caller promises `count` keys at `ids`.
+        let ids = unsafe { slice(ids, count, "ids") }?;
+        delete(collection, Arc::new(Int64Array::from(ids.to_vec())), deleted)
+    })
+}
+
+/// Deletes rows by their VARCHAR primary keys. Keys that no row has are passed over.
+///
+/// @param ids     `count` texts in UTF-8, none NULL; may be NULL itself when `count` is 0.
+/// @param deleted Receives how many rows there were; may be NULL.
+/// @param error   Receives the failure; may be NULL. On failure nothing was deleted.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_delete_varchar(
+    collection: Option<&Collection>,
+    ids: *const Option<char_p::Ref<'_>>,
+    count: usize,
+    deleted: Option<Out<'_, u64>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let collection = given(collection, "collection")?;
+        // SAFETY: the caller promises `count` texts at `ids`.
+        let ids = unsafe { slice(ids, count, "ids") }?;
+        let ids = ids
+            .iter()
+            .enumerate()
+            .map(|(i, id)| text(*id, &format!("ids[{i}]")))
+            .collect::<Result<Vec<_>>>()?;
+        delete(collection, Arc::new(StringArray::from(ids)), deleted)
+    })
+}
+
+fn delete(collection: &Collection, ids: ArrayRef, deleted: Option<Out<'_, u64>>) -> Result<()> {
+    let count = collection.0.delete(&ids)?;
+    put(deleted, count);
+    Ok(())
+}
+
+/// Frees a handle; the collection stays. NULL is fine.
+///
+/// Handles may be freed in any order, after their database's too. This one must not be in use by another thread.
+/// Since 0.1.
+#[ffi_export]
+pub extern "C" fn elanus_collection_free(collection: Option<repr_c::Box<Collection>>) {
+    error::free(collection)
+}

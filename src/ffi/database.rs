@@ -1,0 +1,66 @@
+//! Database: one directory with collections in it, open for one writing process at a time.
+
+use super::error::{self, ErrorOut};
+use super::input::{given, text, text_or};
+use crate::database::Options;
+use crate::error::Code;
+use safer_ffi::prelude::*;
+use std::path::Path;
+
+/// An open database.
+#[derive_ReprC(rename = "elanus_database")]
+#[repr(opaque)]
+pub struct Database(pub(super) crate::database::Database);
+
+/// Opens the database in a directory, making it when it is missing, and recovers what an earlier process left.
+///
+/// @param path    A directory, in UTF-8.
+/// @param options JSON, or NULL for the defaults:
+///                `{"durability":"sync","memory_limit":0,"threads":0,"segment_size_mb":512,"index_min_rows":1024,
+///                "build_idle_ms":5000,"read_only":false,"create_if_missing":true}`. `durability` is `sync` (an
+///                insert that returned survives a power cut) or `async` (it survives the death of the process);
+///                `memory_limit` is in bytes, 0 for none; `threads` 0 for as many as the machine has; a read-only
+///                database writes nothing at all. An unknown key is an error.
+/// @param error   Receives the failure; may be NULL. ELANUS_CODE_LOCKED when another process has it open for
+///                writing; the message names that process.
+/// @return A handle to free with elanus_database_free(), or NULL on failure.
+///
+/// Safe from any thread. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_database_open(
+    path: Option<char_p::Ref<'_>>,
+    options: Option<char_p::Ref<'_>>,
+    error: ErrorOut<'_>,
+) -> Option<repr_c::Box<Database>> {
+    error::value(error, || {
+        let path = text(path, "path")?;
+        let options = Options::from_json(text_or(options, "options", "")?)?;
+        let database = crate::database::Database::open(Path::new(path), options)?;
+        Ok(Box::new(Database(database)).into())
+    })
+}
+
+/// Closes a database for every handle on it and on its collections: what they are asked afterwards fails with
+/// ELANUS_CODE_CLOSED, and each must still be freed. Everything acknowledged is kept. Closing twice is fine.
+///
+/// @param error Receives the failure; may be NULL.
+///
+/// Safe beside any call; waits for those that are running. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_database_close(database: Option<&Database>, error: ErrorOut<'_>) -> Code {
+    error::code(error, || given(database, "database")?.0.close())
+}
+
+/// Frees a handle; the last handle on a database or on one of its collections closes it. NULL is fine.
+///
+/// Handles may be freed in any order. This one must not be in use by another thread. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_database_free(database: Option<repr_c::Box<Database>>) {
+    error::free(database)
+}

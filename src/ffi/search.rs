@@ -1,0 +1,157 @@
+//! Search: the nearest rows of each of many queries.
+
+use super::collection::Collection;
+use super::error::{self, ErrorOut};
+use super::input::{Versioned, elements, given, slice, text, versioned};
+use super::result::SearchResult;
+use crate::collection::{Queries, SearchOptions as Options};
+use crate::error::{Error, Result};
+use safer_ffi::prelude::*;
+use std::mem::size_of;
+use std::time::Duration;
+
+/// The options of a search. Begin with ELANUS_SEARCH_OPTIONS_INIT, which sets `size` and `round_decimal`; all zeros are
+/// the defaults too.
+#[derive_ReprC(rename = "elanus_search_options")]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SearchOptions<'a> {
+    /// sizeof(elanus_search_options).
+    pub size: u32,
+    /// How many hits a query gets at most, 1 to 16384; 0 for 10.
+    pub topk: u32,
+    /// JSON for the index, like `{"nprobe":16}` or `{"ef":64}`; NULL for the defaults.
+    pub params: Option<char_p::Ref<'a>>,
+    /// NULL, or the metric, which must then be the index's.
+    pub metric_type: Option<char_p::Ref<'a>>,
+    /// To how many digits scores are rounded, 0 to 6; -1 for not at all.
+    ///
+    /// cbindgen:init=-1
+    pub round_decimal: i32,
+    /// After how many milliseconds to give up with ELANUS_CODE_TIMEOUT; 0 for never.
+    pub timeout_ms: u32,
+    /// Names of fields to return with the hits, or `*` for all; NULL for none.
+    pub output_fields: *const Option<char_p::Ref<'a>>,
+    /// How many names.
+    pub output_field_count: usize,
+}
+
+// SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
+unsafe impl Versioned for SearchOptions<'_> {
+    const NAME: &'static str = "elanus_search_options";
+    const SIZES: &'static [usize] = &[48];
+}
+
+/// Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
+/// started and never waits for writers.
+///
+/// @param field   The vector field.
+/// @param queries `nq` x `dim` floats, query by query, each finite.
+/// @param nq      1 to 16384.
+/// @param dim     The field's dimension.
+/// @param options NULL for the defaults.
+/// @param error   Receives the failure; may be NULL.
+/// @return The hits, to free with elanus_result_free(), or NULL on failure. Fewer than topk hits of a query are
+///         possible and no failure.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_search(
+    collection: Option<&Collection>,
+    field: Option<char_p::Ref<'_>>,
+    queries: *const f32,
+    nq: usize,
+    dim: usize,
+    options: *const SearchOptions<'_>,
+    error: ErrorOut<'_>,
+) -> Option<repr_c::Box<SearchResult>> {
+    error::value(error, || {
+        let collection = given(collection, "collection")?;
+        let field = text(field, "field")?;
+        let total = elements(nq, elements(dim, size_of::<f32>(), "queries")?, "queries")? / size_of::<f32>();
+        // SAFETY: the caller promises `nq` x `dim` floats.
+        let queries = unsafe { slice(queries, total, "queries") }?;
+        // SAFETY: the caller promises a structure of the size it states, or NULL.
+        let options = unsafe { read(options) }?;
+        let hits = collection.0.search(field, Queries::Float(queries), nq, &options)?;
+        Ok(Box::new(SearchResult::hits(hits, collection.0.schema())?).into())
+    })
+}
+
+/// Searches a BINARY_VECTOR field for the nearest rows of each query: elanus_collection_search() for packed bits.
+///
+/// @param field   The vector field.
+/// @param queries `nq` x `dim` / 8 bytes, query by query.
+/// @param nq      1 to 16384.
+/// @param dim     The field's dimension in bits, a multiple of 8.
+/// @param options NULL for the defaults.
+/// @param error   Receives the failure; may be NULL.
+/// @return The hits, to free with elanus_result_free(), or NULL on failure.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_search_binary(
+    collection: Option<&Collection>,
+    field: Option<char_p::Ref<'_>>,
+    queries: *const u8,
+    nq: usize,
+    dim: usize,
+    options: *const SearchOptions<'_>,
+    error: ErrorOut<'_>,
+) -> Option<repr_c::Box<SearchResult>> {
+    error::value(error, || {
+        let collection = given(collection, "collection")?;
+        let field = text(field, "field")?;
+        if !dim.is_multiple_of(8) {
+            return Err(Error::invalid(format!("queries: dim {dim} should be a multiple of 8")));
+        }
+        let total = elements(nq, dim / 8, "queries")?;
+        // SAFETY: the caller promises `nq` x `dim` bits.
+        let queries = unsafe { slice(queries, total, "queries") }?;
+        // SAFETY: the caller promises a structure of the size it states, or NULL.
+        let options = unsafe { read(options) }?;
+        let hits = collection.0.search(field, Queries::Binary(queries), nq, &options)?;
+        Ok(Box::new(SearchResult::hits(hits, collection.0.schema())?).into())
+    })
+}
+
+/// # Safety
+///
+/// `options` must be NULL or point to a structure of the size it states, whose pointers can be read during `'a`.
+unsafe fn read<'a>(options: *const SearchOptions<'a>) -> Result<Options<'a>> {
+    let given = match options.is_null() {
+        true => None,
+        // SAFETY: the same promise.
+        false => unsafe { versioned(options, "options") }?,
+    };
+    let mut read = Options {
+        topk: 10,
+        params: "",
+        metric_type: None,
+        round_decimal: -1,
+        output_fields: Vec::new(),
+        timeout: None,
+    };
+    if let Some(given) = given {
+        if given.topk != 0 {
+            read.topk = given.topk as usize;
+        }
+        if let Some(params) = given.params {
+            read.params = text(Some(params), "options.params")?;
+        }
+        read.metric_type = given.metric_type.map(|m| text(Some(m), "options.metric_type")).transpose()?;
+        read.round_decimal = given.round_decimal;
+        // SAFETY: the same promise.
+        let fields =
+            unsafe { slice(given.output_fields, given.output_field_count, "options.output_fields") }?;
+        for (i, field) in fields.iter().enumerate() {
+            read.output_fields.push(text(*field, &format!("options.output_fields[{i}]"))?);
+        }
+        read.timeout = (given.timeout_ms != 0).then(|| Duration::from_millis(given.timeout_ms.into()));
+    }
+    Ok(read)
+}

@@ -1,0 +1,92 @@
+/* Generated from src/ffi by bindings/generate (`make bindings`): do not edit. */
+#include "elanus.h"
+
+/* C99 has no _Static_assert: an array cannot have -1 elements. */
+#define HOLDS(what, condition) typedef char holds_##what[(condition) ? 1 : -1]
+
+HOLDS(elanus_code, sizeof(elanus_code) == 4);
+HOLDS(ELANUS_CODE_OK, ELANUS_CODE_OK == 0);
+HOLDS(ELANUS_CODE_MEMORY_LIMIT, ELANUS_CODE_MEMORY_LIMIT == 3);
+HOLDS(ELANUS_CODE_INTERNAL, ELANUS_CODE_INTERNAL == 5);
+HOLDS(ELANUS_CODE_UNIMPLEMENTED, ELANUS_CODE_UNIMPLEMENTED == 10);
+HOLDS(ELANUS_CODE_COLLECTION_NOT_FOUND, ELANUS_CODE_COLLECTION_NOT_FOUND == 100);
+HOLDS(ELANUS_CODE_COLLECTION_NOT_LOADED, ELANUS_CODE_COLLECTION_NOT_LOADED == 101);
+HOLDS(ELANUS_CODE_INDEX_NOT_FOUND, ELANUS_CODE_INDEX_NOT_FOUND == 700);
+HOLDS(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED == 701);
+HOLDS(ELANUS_CODE_INDEX_DUPLICATE, ELANUS_CODE_INDEX_DUPLICATE == 702);
+HOLDS(ELANUS_CODE_IO, ELANUS_CODE_IO == 1001);
+HOLDS(ELANUS_CODE_INVALID_PARAMETER, ELANUS_CODE_INVALID_PARAMETER == 1100);
+HOLDS(ELANUS_CODE_MISSING_PARAMETER, ELANUS_CODE_MISSING_PARAMETER == 1101);
+HOLDS(ELANUS_CODE_FIELD_NOT_FOUND, ELANUS_CODE_FIELD_NOT_FOUND == 1700);
+HOLDS(ELANUS_CODE_CANCELED, ELANUS_CODE_CANCELED == 10000);
+HOLDS(ELANUS_CODE_TIMEOUT, ELANUS_CODE_TIMEOUT == 10001);
+HOLDS(ELANUS_CODE_LOCKED, ELANUS_CODE_LOCKED == 20000);
+HOLDS(ELANUS_CODE_CORRUPT, ELANUS_CODE_CORRUPT == 20001);
+HOLDS(ELANUS_CODE_FORMAT_TOO_NEW, ELANUS_CODE_FORMAT_TOO_NEW == 20002);
+HOLDS(ELANUS_CODE_READ_ONLY, ELANUS_CODE_READ_ONLY == 20003);
+HOLDS(ELANUS_CODE_CLOSED, ELANUS_CODE_CLOSED == 20004);
+HOLDS(ELANUS_CODE_DISK_FULL, ELANUS_CODE_DISK_FULL == 20005);
+HOLDS(ELANUS_CODE_POISONED, ELANUS_CODE_POISONED == 20006);
+HOLDS(ELANUS_CODE_COLLECTION_EXISTS, ELANUS_CODE_COLLECTION_EXISTS == 20007);
+
+HOLDS(elanus_data_type, sizeof(elanus_data_type) == 4);
+HOLDS(ELANUS_DATA_TYPE_BOOL, ELANUS_DATA_TYPE_BOOL == 1);
+HOLDS(ELANUS_DATA_TYPE_INT8, ELANUS_DATA_TYPE_INT8 == 2);
+HOLDS(ELANUS_DATA_TYPE_INT16, ELANUS_DATA_TYPE_INT16 == 3);
+HOLDS(ELANUS_DATA_TYPE_INT32, ELANUS_DATA_TYPE_INT32 == 4);
+HOLDS(ELANUS_DATA_TYPE_INT64, ELANUS_DATA_TYPE_INT64 == 5);
+HOLDS(ELANUS_DATA_TYPE_FLOAT, ELANUS_DATA_TYPE_FLOAT == 10);
+HOLDS(ELANUS_DATA_TYPE_DOUBLE, ELANUS_DATA_TYPE_DOUBLE == 11);
+HOLDS(ELANUS_DATA_TYPE_VARCHAR, ELANUS_DATA_TYPE_VARCHAR == 21);
+HOLDS(ELANUS_DATA_TYPE_JSON, ELANUS_DATA_TYPE_JSON == 23);
+HOLDS(ELANUS_DATA_TYPE_BINARY_VECTOR, ELANUS_DATA_TYPE_BINARY_VECTOR == 100);
+HOLDS(ELANUS_DATA_TYPE_FLOAT_VECTOR, ELANUS_DATA_TYPE_FLOAT_VECTOR == 101);
+
+HOLDS(elanus_index_state, sizeof(elanus_index_state) == 4);
+HOLDS(ELANUS_INDEX_STATE_NONE, ELANUS_INDEX_STATE_NONE == 0);
+HOLDS(ELANUS_INDEX_STATE_UNISSUED, ELANUS_INDEX_STATE_UNISSUED == 1);
+HOLDS(ELANUS_INDEX_STATE_IN_PROGRESS, ELANUS_INDEX_STATE_IN_PROGRESS == 2);
+HOLDS(ELANUS_INDEX_STATE_FINISHED, ELANUS_INDEX_STATE_FINISHED == 3);
+HOLDS(ELANUS_INDEX_STATE_FAILED, ELANUS_INDEX_STATE_FAILED == 4);
+
+HOLDS(elanus_on_conflict, sizeof(elanus_on_conflict) == 4);
+HOLDS(ELANUS_ON_CONFLICT_REPLACE, ELANUS_ON_CONFLICT_REPLACE == 0);
+HOLDS(ELANUS_ON_CONFLICT_ERROR, ELANUS_ON_CONFLICT_ERROR == 1);
+
+#if UINTPTR_MAX == UINT64_MAX
+
+HOLDS(elanus_column_size, offsetof(elanus_column, size) == 0 && sizeof(((const elanus_column *)0)->size) == 4);
+HOLDS(elanus_column_data_type, offsetof(elanus_column, data_type) == 4 && sizeof(((const elanus_column *)0)->data_type) == 4);
+HOLDS(elanus_column_name, offsetof(elanus_column, name) == 8 && sizeof(((const elanus_column *)0)->name) == 8);
+HOLDS(elanus_column_data, offsetof(elanus_column, data) == 16 && sizeof(((const elanus_column *)0)->data) == 8);
+HOLDS(elanus_column_offsets, offsetof(elanus_column, offsets) == 24 && sizeof(((const elanus_column *)0)->offsets) == 8);
+HOLDS(elanus_column_count, offsetof(elanus_column, count) == 32 && sizeof(((const elanus_column *)0)->count) == 8);
+HOLDS(elanus_column_dim, offsetof(elanus_column, dim) == 40 && sizeof(((const elanus_column *)0)->dim) == 8);
+HOLDS(elanus_column, sizeof(elanus_column) == 48);
+
+HOLDS(elanus_index_options_size, offsetof(elanus_index_options, size) == 0 && sizeof(((const elanus_index_options *)0)->size) == 4);
+HOLDS(elanus_index_options_name, offsetof(elanus_index_options, name) == 8 && sizeof(((const elanus_index_options *)0)->name) == 8);
+HOLDS(elanus_index_options_on_conflict, offsetof(elanus_index_options, on_conflict) == 16 && sizeof(((const elanus_index_options *)0)->on_conflict) == 4);
+HOLDS(elanus_index_options_no_wait, offsetof(elanus_index_options, no_wait) == 20 && sizeof(((const elanus_index_options *)0)->no_wait) == 4);
+HOLDS(elanus_index_options_progress, offsetof(elanus_index_options, progress) == 24 && sizeof(((const elanus_index_options *)0)->progress) == 8);
+HOLDS(elanus_index_options_user_data, offsetof(elanus_index_options, user_data) == 32 && sizeof(((const elanus_index_options *)0)->user_data) == 8);
+HOLDS(elanus_index_options, sizeof(elanus_index_options) == 40);
+
+HOLDS(elanus_index_progress_total_rows, offsetof(elanus_index_progress, total_rows) == 0 && sizeof(((const elanus_index_progress *)0)->total_rows) == 8);
+HOLDS(elanus_index_progress_indexed_rows, offsetof(elanus_index_progress, indexed_rows) == 8 && sizeof(((const elanus_index_progress *)0)->indexed_rows) == 8);
+HOLDS(elanus_index_progress_pending_index_rows, offsetof(elanus_index_progress, pending_index_rows) == 16 && sizeof(((const elanus_index_progress *)0)->pending_index_rows) == 8);
+HOLDS(elanus_index_progress, sizeof(elanus_index_progress) == 24);
+
+HOLDS(elanus_search_options_size, offsetof(elanus_search_options, size) == 0 && sizeof(((const elanus_search_options *)0)->size) == 4);
+HOLDS(elanus_search_options_topk, offsetof(elanus_search_options, topk) == 4 && sizeof(((const elanus_search_options *)0)->topk) == 4);
+HOLDS(elanus_search_options_params, offsetof(elanus_search_options, params) == 8 && sizeof(((const elanus_search_options *)0)->params) == 8);
+HOLDS(elanus_search_options_metric_type, offsetof(elanus_search_options, metric_type) == 16 && sizeof(((const elanus_search_options *)0)->metric_type) == 8);
+HOLDS(elanus_search_options_round_decimal, offsetof(elanus_search_options, round_decimal) == 24 && sizeof(((const elanus_search_options *)0)->round_decimal) == 4);
+HOLDS(elanus_search_options_timeout_ms, offsetof(elanus_search_options, timeout_ms) == 28 && sizeof(((const elanus_search_options *)0)->timeout_ms) == 4);
+HOLDS(elanus_search_options_output_fields, offsetof(elanus_search_options, output_fields) == 32 && sizeof(((const elanus_search_options *)0)->output_fields) == 8);
+HOLDS(elanus_search_options_output_field_count, offsetof(elanus_search_options, output_field_count) == 40 && sizeof(((const elanus_search_options *)0)->output_field_count) == 8);
+HOLDS(elanus_search_options, sizeof(elanus_search_options) == 48);
+
+#endif
+
+int main(void) { return 0; }

@@ -1,0 +1,141 @@
+"""libelanus through its C interface (ctypes): as much of it as a benchmark needs."""
+import ctypes as c
+import json
+import os
+
+import numpy as np
+
+INT64, FLOAT_VECTOR = 5, 101
+PROGRESS = c.CFUNCTYPE(c.c_bool, c.c_void_p, c.c_uint64, c.c_uint64)
+
+
+class Column(c.Structure):
+    _fields_ = [("size", c.c_uint32), ("data_type", c.c_uint32), ("name", c.c_char_p), ("data", c.c_void_p),
+                ("offsets", c.c_void_p), ("count", c.c_uint64), ("dim", c.c_uint64)]
+
+
+class SearchOptions(c.Structure):
+    _fields_ = [("size", c.c_uint32), ("topk", c.c_uint32), ("params", c.c_char_p), ("metric_type", c.c_char_p),
+                ("round_decimal", c.c_int32), ("timeout_ms", c.c_uint32), ("output_fields", c.c_void_p),
+                ("output_field_count", c.c_size_t)]
+
+
+class Failed(Exception):
+    pass
+
+
+class Library:
+    def __init__(self, path):
+        self.path = path
+        self.so = c.CDLL(path)
+        P, E = c.c_void_p, c.POINTER(c.c_void_p)
+        for name, result, *arguments in (
+            ("elanus_version", c.c_char_p),
+            ("elanus_build_info", P, E),
+            ("elanus_string_free", None, P),
+            ("elanus_error_code", c.c_uint32, P),
+            ("elanus_error_message", c.c_char_p, P),
+            ("elanus_error_free", None, P),
+            ("elanus_database_open", P, c.c_char_p, c.c_char_p, E),
+            ("elanus_database_free", None, P),
+            ("elanus_collection_create", P, P, c.c_char_p, c.c_char_p, E),
+            ("elanus_collection_open", P, P, c.c_char_p, E),
+            ("elanus_collection_free", None, P),
+            ("elanus_collection_insert", c.c_uint32, P, c.POINTER(Column), c.c_size_t, P, E),
+            ("elanus_collection_flush", c.c_uint32, P, E),
+            ("elanus_index_create", c.c_uint32, P, c.c_char_p, c.c_char_p, P, E),
+            ("elanus_collection_search", P, P, c.c_char_p, P, c.c_size_t, c.c_size_t, c.POINTER(SearchOptions), E),
+            ("elanus_result_count", c.c_size_t, P),
+            ("elanus_result_offsets", P, P),
+            ("elanus_result_ids_int64", P, P),
+            ("elanus_result_free", None, P),
+        ):
+            function = getattr(self.so, name)
+            function.restype, function.argtypes = result, arguments
+            setattr(self, name.removeprefix("elanus_"), function)
+
+    def call(self, function, *arguments):
+        """Calls with an error at the end and raises it."""
+        error = c.c_void_p()
+        result = function(*arguments, c.byref(error))
+        if error.value:
+            text = f"{self.error_message(error).decode()} (code {self.error_code(error)})"
+            self.error_free(error)
+            raise Failed(text)
+        return result
+
+    def info(self):
+        text = self.call(self.build_info)
+        info = json.loads(c.string_at(text))
+        self.string_free(text)
+        return info
+
+
+class Database:
+    def __init__(self, library, path, **options):
+        self.library = library
+        self.handle = library.call(library.database_open, os.fsencode(path), json.dumps(options).encode())
+
+    def create(self, name, dim):
+        fields = [{"name": "id", "data_type": "INT64", "is_primary": True}, {"name": "v", "data_type": "FLOAT_VECTOR", "dim": dim}]
+        schema = json.dumps({"fields": fields}).encode()
+        return Collection(self.library, self.library.call(self.library.collection_create, self.handle, name.encode(), schema), dim)
+
+    def open(self, name, dim):
+        return Collection(self.library, self.library.call(self.library.collection_open, self.handle, name.encode()), dim)
+
+    def close(self):
+        self.library.database_free(self.handle)
+        self.handle = None
+
+
+class Collection:
+    """Rows of an int64 key `id` and a vector `v`."""
+
+    def __init__(self, library, handle, dim):
+        self.library, self.handle, self.dim = library, handle, dim
+        self.options = SearchOptions(size=c.sizeof(SearchOptions), topk=10, round_decimal=-1)
+        self.error = c.c_void_p()
+
+    def insert(self, first, vectors):
+        ids = np.arange(first, first + len(vectors), dtype=np.int64)
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        size = c.sizeof(Column)
+        columns = (Column * 2)(
+            Column(size, INT64, b"id", ids.ctypes.data, None, len(ids), 0),
+            Column(size, FLOAT_VECTOR, b"v", vectors.ctypes.data, None, len(ids), self.dim))
+        self.library.call(self.library.collection_insert, self.handle, columns, 2, None)
+
+    def flush(self):
+        self.library.call(self.library.collection_flush, self.handle)
+
+    def index(self, index_type, metric, params):
+        text = json.dumps({"index_type": index_type, "metric_type": metric, "params": params}).encode()
+        self.library.call(self.library.index_create, self.handle, b"v", text, None)
+
+    def use(self, k, params):
+        self.options.topk, self.options.params = k, json.dumps(params).encode()
+
+    def search(self, address, nq):
+        """The ids of `nq` queries at `address`: an array, nq x k, -1 where there were fewer."""
+        library, k = self.library, self.options.topk
+        found = library.collection_search(self.handle, b"v", address, nq, self.dim, self.options, self.error)
+        if not found:
+            text = library.error_message(self.error).decode()
+            library.error_free(self.error)
+            self.error = c.c_void_p()
+            raise Failed(text)
+        count = library.result_count(found)
+        ids = np.empty(count, np.int64)
+        c.memmove(ids.ctypes.data, library.result_ids_int64(found), 8 * count)
+        if count != nq * k:
+            at = np.frombuffer(c.string_at(library.result_offsets(found), 8 * (nq + 1)), np.uint64).astype(np.int64)
+            short, ids = ids, np.full(nq * k, -1, np.int64)
+            for i in range(nq):
+                ids[i * k:i * k + at[i + 1] - at[i]] = short[at[i]:at[i + 1]]
+        library.result_free(found)
+        return ids.reshape(nq, k)
+
+    def free(self):
+        self.library.collection_free(self.handle)
+        self.handle = None

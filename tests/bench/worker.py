@@ -1,0 +1,88 @@
+"""The process around one engine: its memory is its own, and nobody else's threads disturb it."""
+import os
+import time
+import traceback
+
+import numpy as np
+
+import sets
+
+
+def resident():
+    """Bytes of this process in memory, mapped files included."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+
+
+class Worker:
+    def __init__(self, name, set_name, folder, queries):
+        from engines import ENGINES
+
+        self.set = sets.load(set_name, queries)
+        self.engine = ENGINES[name](self.set.metric, folder)
+        self.engine.prepare(self.set.queries)
+
+    def build(self, family, params, threads):
+        seconds = self.engine.build(self.set.base, family, params, threads)
+        self.engine.save()
+        return {"build_s": seconds, "version": self.engine.version()}
+
+    def point(self, k, params, threads):
+        """Recall at these parameters, and the processor seconds of a query."""
+        self.engine.use(k, params, threads)
+        start = time.process_time()
+        found = self.engine.batch()
+        return {"recall": sets.recall(self.set, found, k), "cpu_s": (time.process_time() - start) / len(found)}
+
+    def singles(self, k, params, seconds):
+        """One query at a time on one thread."""
+        self.engine.use(k, params, 1)
+        one, count, clock, times = self.engine.one, len(self.set.queries), time.perf_counter_ns, []
+        for i in range(min(50, count)):
+            one(i)
+        end = clock() + seconds * 1e9
+        i = 0
+        while clock() < end or len(times) < 50:
+            start = clock()
+            one(i)
+            times.append(clock() - start)
+            i = (i + 1) % count
+        us = np.array(times) / 1e3
+        return {"qps": float(1e6 / us.mean()), "p50_us": float(np.median(us)), "p99_us": float(np.percentile(us, 99)),
+                "call_us": self.engine.call_us()}
+
+    def batches(self, k, params, threads, seconds):
+        self.engine.use(k, params, threads)
+        self.engine.batch()
+        done, start = 0, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            self.engine.batch()
+            done += len(self.set.queries)
+        return {"qps": done / (time.perf_counter() - start)}
+
+    def reopen(self, family, k, params):
+        """In a process that never built: opening to the first answer, what is then in memory, and what is after all queries
+        (pages of mapped files count as soon as they were read, though the system may take them back)."""
+        before, start = resident(), time.perf_counter()
+        self.engine.load(family, self.set.base.shape[1])
+        self.engine.use(k, params, 2)
+        self.engine.one(0)
+        opened, rows = time.perf_counter() - start, len(self.set.base)
+        loaded = (resident() - before) / rows
+        self.engine.batch()
+        return {"open_ms": opened * 1e3, "bytes": loaded, "busy_bytes": (resident() - before) / rows}
+
+
+def main(pipe, *arguments):
+    os.dup2(2, 1)  # libraries may print; the report is ours
+    worker = None
+    while True:
+        request = pipe.recv()
+        if request is None:
+            os._exit(0)  # without the engines' destructors, which may take long
+        try:
+            worker = worker or Worker(*arguments)
+            operation, keywords = request
+            pipe.send((True, getattr(worker, operation)(**keywords)))
+        except BaseException as e:
+            pipe.send((False, f"{type(e).__name__}: {e}\n{traceback.format_exc(limit=-2)}"))

@@ -1,0 +1,122 @@
+/* NULL for every pointer of every function: an error or nothing, never a crash. */
+#include "test.h"
+
+static const char FLAT[] = "{\"index_type\":\"FLAT\",\"metric_type\":\"L2\"}";
+
+#define MISSING(what, call) FAILS(ELANUS_CODE_MISSING_PARAMETER, what, "NULL", call)
+
+static void handles(void) {
+    int64_t id = 1;
+    float query[DIM] = {0};
+    uint64_t count = 5;
+    bool has = true;
+    elanus_index_progress progress = {1, 2, 3};
+    elanus_index_state state = ELANUS_INDEX_STATE_FAILED;
+    struct ArrowArrayStream stream;
+    elanus_result *result = (elanus_result *)&id;
+    MISSING("database", elanus_database_close(NULL, &error));
+    MISSING("database", elanus_collection_create(NULL, "a", SCHEMA, &error));
+    MISSING("database", elanus_collection_open(NULL, "a", &error));
+    MISSING("database", elanus_collection_has(NULL, "a", &has, &error));
+    MISSING("database", elanus_collection_list(NULL, &error));
+    MISSING("database", elanus_collection_rename(NULL, "a", "b", &error));
+    MISSING("database", elanus_collection_drop(NULL, "a", &error));
+    MISSING("collection", elanus_collection_describe(NULL, &error));
+    MISSING("collection", elanus_collection_statistics(NULL, &error));
+    MISSING("collection", elanus_collection_count(NULL, &count, &error));
+    MISSING("collection", elanus_collection_flush(NULL, &error));
+    MISSING("collection", elanus_collection_load(NULL, &error));
+    MISSING("collection", elanus_collection_release(NULL, &error));
+    MISSING("collection", elanus_collection_insert(NULL, NULL, 0, &result, &error));
+    MISSING("collection", elanus_collection_insert_arrow(NULL, NULL, NULL, &result, &error));
+    MISSING("collection", elanus_collection_delete_int64(NULL, &id, 1, &count, &error));
+    MISSING("collection", elanus_collection_delete_varchar(NULL, NULL, 0, &count, &error));
+    MISSING("collection", elanus_index_create(NULL, "v", FLAT, NULL, &error));
+    MISSING("collection", elanus_index_describe(NULL, "v", &error));
+    MISSING("collection", elanus_index_list(NULL, &error));
+    MISSING("collection", elanus_index_drop(NULL, "v", &error));
+    MISSING("collection", elanus_index_get_progress(NULL, "v", &progress, &error));
+    MISSING("collection", elanus_index_get_state(NULL, "v", &state, NULL, &error));
+    MISSING("collection", elanus_collection_search(NULL, "v", query, 1, DIM, NULL, &error));
+    MISSING("collection", elanus_collection_search_binary(NULL, "v", (uint8_t *)query, 1, 8, NULL, &error));
+    MISSING("result", elanus_result_export_arrow(NULL, &stream, &error));
+    /* Outputs are written only on success. */
+    CHECK(has && count == 5 && progress.total_rows == 1 && state == ELANUS_INDEX_STATE_FAILED);
+    CHECK(result == (elanus_result *)&id);
+}
+
+static void accessors(void) {
+    CHECK(elanus_error_code(NULL) == ELANUS_CODE_OK);
+    CHECK(elanus_error_message(NULL) == NULL);
+    CHECK(!elanus_error_retryable(NULL));
+    CHECK(elanus_result_nq(NULL) == 0);
+    CHECK(elanus_result_count(NULL) == 0);
+    CHECK(elanus_result_offsets(NULL) == NULL);
+    CHECK(elanus_result_ids_int64(NULL) == NULL);
+    CHECK(elanus_result_id_varchar(NULL, 0) == NULL);
+    CHECK(elanus_result_ids(NULL) == NULL);
+    CHECK(elanus_result_scores(NULL) == NULL);
+    CHECK(elanus_result_column_count(NULL) == 0);
+    CHECK(elanus_result_column(NULL, 0) == NULL);
+    elanus_database_free(NULL);
+    elanus_collection_free(NULL);
+    elanus_result_free(NULL);
+    elanus_error_free(NULL);
+    elanus_string_free(NULL);
+}
+
+static void arguments(const elanus_database *database, const elanus_collection *collection) {
+    float query[DIM] = {0};
+    elanus_index_state state;
+    elanus_result *result;
+    MISSING("name", elanus_collection_create(database, NULL, SCHEMA, &error));
+    MISSING("schema", elanus_collection_create(database, "b", NULL, &error));
+    MISSING("name", elanus_collection_open(database, NULL, &error));
+    MISSING("name", elanus_collection_has(database, NULL, (bool *)query, &error));
+    MISSING("has", elanus_collection_has(database, "a", NULL, &error));
+    MISSING("from", elanus_collection_rename(database, NULL, "b", &error));
+    MISSING("to", elanus_collection_rename(database, "a", NULL, &error));
+    MISSING("name", elanus_collection_drop(database, NULL, &error));
+    MISSING("count", elanus_collection_count(collection, NULL, &error));
+    MISSING("columns", elanus_collection_insert(collection, NULL, 2, NULL, &error));
+    MISSING("array", elanus_collection_insert_arrow(collection, NULL, NULL, NULL, &error));
+    MISSING("ids", elanus_collection_delete_int64(collection, NULL, 1, NULL, &error));
+    MISSING("ids", elanus_collection_delete_varchar(collection, NULL, 1, NULL, &error));
+    MISSING("field", elanus_index_create(collection, NULL, FLAT, NULL, &error));
+    MISSING("index", elanus_index_create(collection, "v", NULL, NULL, &error));
+    MISSING("name", elanus_index_describe(collection, NULL, &error));
+    MISSING("name", elanus_index_drop(collection, NULL, &error));
+    MISSING("progress", elanus_index_get_progress(collection, "v", NULL, &error));
+    MISSING("state", elanus_index_get_state(collection, "v", NULL, NULL, &error));
+    MISSING("name", elanus_index_get_state(collection, NULL, &state, NULL, &error));
+    MISSING("field", elanus_collection_search(collection, NULL, query, 1, DIM, NULL, &error));
+    MISSING("queries", elanus_collection_search(collection, "v", NULL, 1, DIM, NULL, &error));
+    MISSING("queries", elanus_collection_search_binary(collection, "v", NULL, 1, 8, NULL, &error));
+    CHECK(elanus_collection_delete_int64(collection, NULL, 0, NULL, &error) == ELANUS_CODE_OK);
+
+    /* Without an error to write to, the code or the NULL is all there is. */
+    CHECK(elanus_database_open(NULL, NULL, NULL) == NULL);
+    CHECK(elanus_collection_open(database, "nope", NULL) == NULL);
+    CHECK(elanus_collection_drop(database, "nope", NULL) == ELANUS_CODE_COLLECTION_NOT_FOUND);
+    CHECK(elanus_index_describe(collection, "nope", NULL) == NULL);
+
+    CHECK(insert_rows(collection, 0, 3) == ELANUS_CODE_OK);
+    result = elanus_collection_search(collection, "v", query, 1, DIM, NULL, &error);
+    CHECK(elanus_result_count(result) == 3);
+    MISSING("stream", elanus_result_export_arrow(result, NULL, &error));
+    elanus_result_free(result);
+}
+
+int main(void) {
+    char *folder = new_folder();
+    elanus_database *database = elanus_database_open(folder, NULL, &error);
+    elanus_collection *collection = elanus_collection_create(database, "a", SCHEMA, &error);
+    CHECK(collection != NULL);
+    accessors();
+    handles();
+    arguments(database, collection);
+    elanus_collection_free(collection);
+    elanus_database_free(database);
+    remove_folder(folder);
+    return finish("null");
+}

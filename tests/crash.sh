@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The fault disk: every operation of scripted workloads fails, fails from then on, or loses the power, with what was not synced
+# lost, kept, torn or reordered. Prints how many states were opened. Arguments go to cargo test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo test --locked -p elanus --features fault "$@" crash -- --nocapture | tee target/crash.log
+awk '/ states$/ { n += $(NF - 1) } END { print n + 0, "states in all"; exit n < 10000 }' target/crash.log
