@@ -15,7 +15,7 @@ mod tests;
 
 use crate::error::{Code, Error, Result};
 use crate::storage::vfs::{AppendFile, Vfs};
-use format::{FileHeader, RecordHead, file_name, file_number};
+use format::{FileHeader, RecordHead, file_name, file_number, log_checksum};
 pub use read::Found;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,12 +149,13 @@ impl Wal {
                 u32::MAX
             )));
         }
+        let log = log_checksum(&self.dir);
         self.group.clear();
         self.group.reserve(payloads.iter().map(|payload| RecordHead::LEN as usize + payload.len()).sum());
         for (sequence, payload) in (first..).zip(payloads) {
             let head = RecordHead::of(payload, sequence, self.synced);
             let offset = self.len + self.group.len() as u64;
-            self.group.extend_from_slice(&head.bytes(self.number, offset));
+            self.group.extend_from_slice(&head.bytes(log, self.number, offset));
             self.group.extend_from_slice(payload);
         }
         self.write_group()?;
@@ -213,9 +214,11 @@ impl Wal {
     pub fn close(mut self) -> Result<()> {
         self.sync()?;
         self.group.clear();
-        self.group.extend_from_slice(
-            &RecordHead::closing(self.next_sequence, self.synced).bytes(self.number, self.len),
-        );
+        self.group.extend_from_slice(&RecordHead::closing(self.next_sequence, self.synced).bytes(
+            log_checksum(&self.dir),
+            self.number,
+            self.len,
+        ));
         self.write_group()?;
         self.sync()
     }
@@ -281,7 +284,7 @@ fn start_file(
         void,
     };
     let mut file = vfs.create(&path).map_err(|error| failure(error, true))?;
-    if let Err(error) = file.append(&header.bytes()) {
+    if let Err(error) = file.append(&header.bytes(log_checksum(dir))) {
         let void = file.truncate(0).and_then(|()| file.sync()).is_ok();
         if void {
             // A void file does no harm; only its name would stay.
