@@ -12,6 +12,7 @@ use crate::storage::vfs::{LockGuard, Vfs};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -319,7 +320,10 @@ fn work(store: &Store, collections: &Collections) {
     while !store.is_closing() {
         let all: Vec<Arc<Core>> = collections.read().values().cloned().collect();
         for core in all {
-            core.build_pending();
+            // A panic must not end the worker; the index then stays unbuilt, and says why.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| core.build_pending())) {
+                core.build_panicked(panic.downcast_ref::<&str>().copied().unwrap_or("no message"));
+            }
             if store.options.durability == Durability::Async {
                 // A log that cannot be synced is poisoned: the next write says so.
                 let _ = core.sync_log();

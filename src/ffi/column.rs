@@ -201,7 +201,7 @@ unsafe fn array(column: &Column<'_>, name: &str) -> Result<ArrayRef> {
     let count = usize::try_from(column.count).map_err(|_| {
         Error::invalid(format!("{what}: {} rows should be at most {}", column.count, isize::MAX))
     })?;
-    // SAFETY, for each call below: the promise of this function.
+    // SAFETY: each call below asks for the promise of this function.
     unsafe {
         Ok(match data_type {
             DataType::Bool => {

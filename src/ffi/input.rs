@@ -141,3 +141,75 @@ pub(super) unsafe fn versioned<T: Versioned>(data: *const T, what: &str) -> Resu
         Ok(Some(value.assume_init()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[repr(C)]
+    struct Grown {
+        size: u32,
+        first: u32,
+        second: u64,
+    }
+
+    // SAFETY: `repr(C)`, a u32 size first, numbers only.
+    unsafe impl Versioned for Grown {
+        const NAME: &'static str = "grown";
+        const SIZES: &'static [usize] = &[8, 16];
+    }
+
+    fn read(words: &[u32; 8]) -> Result<Option<Grown>> {
+        // A u64 of the structure needs its alignment.
+        #[repr(C, align(8))]
+        struct Aligned([u32; 8]);
+        let aligned = Aligned(*words);
+        // SAFETY: 32 bytes, and no test states more.
+        unsafe { versioned((&raw const aligned).cast::<Grown>(), "options") }
+    }
+
+    fn refused(words: [u32; 8]) -> String {
+        read(&words).expect_err("a bad size").message().to_owned()
+    }
+
+    #[test]
+    fn each_version_is_read_by_its_own_size() {
+        let old = read(&[8, 5, 9, 9, 9, 9, 9, 9]).unwrap().unwrap();
+        assert_eq!(old, Grown { size: 8, first: 5, second: 0 });
+        let now = read(&[16, 5, 6, 0, 9, 9, 9, 9]).unwrap().unwrap();
+        assert_eq!(now, Grown { size: 16, first: 5, second: 6 });
+        let newer = read(&[24, 5, 6, 0, 0, 0, 9, 9]).unwrap().unwrap();
+        assert_eq!(newer, Grown { size: 24, first: 5, second: 6 });
+        assert_eq!(read(&[0; 8]).unwrap(), None);
+    }
+
+    #[test]
+    fn sizes_that_no_version_has() {
+        assert!(refused([0, 1, 0, 0, 0, 0, 0, 0]).contains("begin with GROWN_INIT"));
+        assert!(refused([12, 1, 0, 0, 0, 0, 0, 0]).contains("size 12 should be sizeof(grown)"));
+        assert!(refused([5000, 1, 0, 0, 0, 0, 0, 0]).contains("8 to 4096"));
+        assert!(refused([24, 1, 0, 0, 0, 1, 0, 0]).contains("should be 0"));
+    }
+
+    #[test]
+    fn arrays_that_cannot_be() {
+        // SAFETY: each is refused or empty before anything is read.
+        let failed = |data: *const u64, count| unsafe { slice(data, count, "ids") }.map(<[u64]>::len);
+        assert_eq!(failed(std::ptr::null(), 0).unwrap(), 0);
+        assert_eq!(failed(std::ptr::null(), 1).unwrap_err().code(), Code::MissingParameter);
+        assert_eq!(failed(std::ptr::dangling(), usize::MAX).unwrap_err().code(), Code::InvalidParameter);
+        assert!(failed(9 as *const u64, 1).unwrap_err().message().contains("multiple of 8"));
+        assert!(elements(usize::MAX, 2, "queries").is_err());
+        assert_eq!(elements(3, 4, "queries").unwrap(), 12);
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let mut error = None;
+        let code = crate::ffi::error::code(Some(&mut error), || panic!("told to"));
+        assert_eq!(code, Code::Internal);
+        let error = error.expect("an error");
+        assert_eq!(crate::ffi::error::elanus_error_message(Some(&error)).unwrap().to_str(), "panic: told to");
+    }
+}

@@ -189,6 +189,7 @@ static void paths(void) {
         if (geteuid() == 0 && setuid(65534) != 0)
             _exit(9);
         FAILS(ELANUS_CODE_IO, below, "ermission", elanus_database_open(below, NULL, &error));
+        free(folder);
         _exit(failures);
     }
     waitpid(child, &status, 0);

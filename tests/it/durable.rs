@@ -144,8 +144,11 @@ fn small(index: &str) -> FaultDisk {
     disk
 }
 
+/// Keys, scores and texts of the hits.
+type Answer = (Vec<i64>, Vec<f32>, Vec<String>);
+
 /// Opens without writing, and searches.
-fn answer(disk: &FaultDisk) -> Result<(Vec<i64>, Vec<f32>, Vec<String>), Error> {
+fn answer(disk: &FaultDisk) -> Result<Answer, Error> {
     let database = open_on(disk, Options { read_only: true, ..one_thread() })?;
     let collection: Collection = database.collection("c")?;
     let mut options = search_options(50);
@@ -190,8 +193,6 @@ fn changed_bytes_are_errors_and_never_wrong_answers() {
     }
     println!("{flips} bytes flipped, {unchanged} answers unchanged, the others errors");
 }
-
-type Answer = (Vec<i64>, Vec<f32>, Vec<String>);
 
 fn check(disk: &FaultDisk, good: &Answer, unchanged: &mut usize, what: &str) {
     match answer(disk) {

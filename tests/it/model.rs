@@ -107,7 +107,8 @@ impl Run {
     }
 
     fn insert(&mut self) {
-        let count = 1 + self.random.below(if self.random.0 % 3 == 0 { 300 } else { 8 });
+        let most = if self.random.below(3) == 0 { 300 } else { 8 };
+        let count = 1 + self.random.below(most);
         let mut ids = Vec::new();
         for _ in 0..count {
             // Now and then a key that was there before.
