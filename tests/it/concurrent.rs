@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use elanus::collection::{Collection, IndexRequest, OnConflict};
-use elanus::database::Database;
+use elanus::database::{Database, Options};
 use elanus::storage::fault::FaultDisk;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -158,5 +158,81 @@ fn dropping_a_collection_under_searches() {
             });
             database.drop_collection("c").unwrap();
         });
+    }
+}
+
+/// A row, once acknowledged, is its own nearest neighbour, with its own texts, in whatever segment and by whatever index;
+/// once its deletion is acknowledged it is not. Eight threads: the engine's worker is the eighth.
+#[test]
+fn rows_are_their_own_nearest_while_segments_and_indexes_change() {
+    // The smallest segment gets an index.
+    let options = Options { index_min_rows: 1, ..options() };
+    let database = Database::open_with(Arc::new(FaultDisk::new()), Path::new("/db"), options).unwrap();
+    let collection = database.create_collection("c", schema(DIM, false)).unwrap();
+    let done = [Done::default(), Done::default()];
+    let ended = AtomicBool::new(false);
+    let searches: u64 = std::thread::scope(|scope| {
+        let (collection, done, ended) = (&collection, &done, &ended);
+        let readers: Vec<_> =
+            (0..3).map(|seed| scope.spawn(move || read_nearest(collection, done, ended, seed))).collect();
+        scope.spawn(move || change_indexes(collection, ended));
+        scope.spawn(move || {
+            while !ended.load(Ordering::SeqCst) {
+                collection.flush().unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        });
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || write(collection, writer, &done[writer as usize])))
+            .collect();
+        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        ended.store(true, Ordering::SeqCst);
+        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum()
+    });
+    assert!(searches > 10, "{searches}");
+}
+
+/// Looks for the vectors of rows that are there, that are gone, and that come and go meanwhile.
+fn read_nearest(collection: &Collection, done: &[Done], ended: &AtomicBool, seed: u64) -> u64 {
+    let (mut random, mut searches) = (Random(seed), 0);
+    while !ended.load(Ordering::SeqCst) {
+        let writer = random.below(WRITERS as u64) as usize;
+        let (inserted, deleted) = (&done[writer].inserted, &done[writer].deleted);
+        let (there, gone) = (inserted.load(Ordering::SeqCst), deleted.load(Ordering::SeqCst));
+        let number = (there - random.below(20) as i64).max(0);
+        let id = ids_of_batch(writer as i64, number)[random.below(BATCH as u64) as usize];
+        let vector = Random(id as u64).vector(DIM);
+        let mut options = search_options(1);
+        (options.params, options.output_fields) = (r#"{"nprobe":4}"#, vec!["text", "v"]);
+        let query = elanus::collection::Queries::Float(&vector);
+        let result = collection.search("v", query, 1, &options).unwrap();
+        let found = ids_of(&result.ids);
+        assert_eq!(texts(result.columns.column(0)), found.iter().map(|&id| text_of(id)).collect::<Vec<_>>());
+        let under_way = deleted.load(Ordering::SeqCst);
+        if number < there && number > under_way {
+            assert_eq!((found, result.scores), (vec![id], vec![0.0]), "acknowledged");
+        } else if number < gone {
+            assert_ne!(found, [id], "deleted");
+        }
+        searches += 1;
+    }
+    searches
+}
+
+/// Exact kinds only, in turn, in the foreground and in the background.
+fn change_indexes(collection: &Collection, ended: &AtomicBool) {
+    let kinds = [
+        r#"{"index_type":"IVF_FLAT","metric_type":"L2","params":{"nlist":4}}"#,
+        r#"{"index_type":"FLAT","metric_type":"L2"}"#,
+    ];
+    for turn in 0.. {
+        if ended.load(Ordering::SeqCst) {
+            return;
+        }
+        let (description, on_conflict) = (kinds[turn % 2], OnConflict::Replace);
+        let request = IndexRequest { field: "v", description, name: None, on_conflict, wait: turn % 3 == 0 };
+        collection.create_index(&request, None).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(3));
     }
 }
