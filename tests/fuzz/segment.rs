@@ -11,11 +11,11 @@ use elanus::index::{self, BuildContext, Pace, Probe, Scratch};
 use elanus::kernel::topk::TopK;
 use elanus::schema::{Schema, float_item};
 use elanus::segment::{IndexFile, Key, Live, Memory, Rows, Run, Sealed, SegmentView, Shared, gather};
-use elanus::storage::checked::CheckedWriter;
+use elanus::storage::checked::sidecar;
 use elanus::storage::fault::FaultDisk;
+use elanus::storage::vfs::Vfs;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
@@ -52,9 +52,17 @@ static SPEC: LazyLock<Arc<IndexSpec>> = LazyLock::new(|| {
     Arc::new(IndexSpec::from_json(text, VectorKind::Float, DIM).unwrap())
 });
 
-/// The files of a segment as they should be: name and bytes.
-static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
-    let shared = shared();
+/// A segment on a disk, and its files as they should be: name and bytes.
+struct Segment {
+    disk: FaultDisk,
+    shared: Arc<Shared>,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+static SEGMENT: LazyLock<Segment> = LazyLock::new(|| {
+    let disk = FaultDisk::new();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let shared = Arc::new(Shared { vfs: Arc::new(disk.clone()), pool, memory: Memory::new(0) });
     let sealed = sealed(&shared);
     sealed.write(&[SegmentView::growing(rows())]).unwrap();
     sealed.save_live(&Live::all(ROWS).without(&[3, 5, 59]), 1).unwrap();
@@ -62,14 +70,9 @@ static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     let index = index::build(&SPEC, rows().vectors().unwrap().clone(), &context).unwrap();
     index_file(&shared).save(&*index, ROWS).unwrap();
     let names = [Sealed::data_name().to_owned(), Sealed::live_name(1), IndexFile::name(1)];
-    names.map(|name| (name.clone(), shared.vfs.read(&sealed.dir().join(name)).unwrap())).to_vec()
+    let files = names.map(|name| (name.clone(), disk.read(&sealed.dir().join(name)).unwrap())).to_vec();
+    Segment { disk, shared, files }
 });
-
-/// On a disk of its own, because a disk keeps what was removed.
-fn shared() -> Arc<Shared> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    Arc::new(Shared { vfs: Arc::new(FaultDisk::new()), pool, memory: Memory::new(0) })
-}
 
 fn sealed(shared: &Arc<Shared>) -> Sealed {
     Sealed::new(shared.clone(), SCHEMA.clone(), Path::new("/c"), 1, ROWS)
@@ -90,10 +93,19 @@ fn rows() -> Rows {
     Rows::new(&SCHEMA, batch, None)
 }
 
-fn write(shared: &Shared, path: &Path, bytes: &[u8]) {
-    let mut file = CheckedWriter::create(&shared.vfs, path).unwrap();
-    file.write_all(bytes).unwrap();
-    file.finish().unwrap();
+/// Puts the bytes, of one block at most, and a right table of checksums for them in the place of a file.
+fn put(disk: &FaultDisk, path: &Path, name: &str, bytes: &[u8]) {
+    let mut table = b"ELANCRC\n\x01\0\0\0".to_vec();
+    table.extend_from_slice(&crc32c::crc32c(&table).to_le_bytes());
+    table.extend_from_slice(&(64u32 << 10).to_le_bytes());
+    table.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    if !bytes.is_empty() {
+        table.extend_from_slice(&crc32c::crc32c(bytes).to_le_bytes());
+    }
+    let place = crc32c::crc32c(format!("1/{name}").as_bytes());
+    table.extend_from_slice(&crc32c::crc32c_append(place, &table).to_le_bytes());
+    disk.tamper(path, bytes);
+    disk.tamper(&sidecar(path), &table);
 }
 
 fn use_rows(rows: &Rows) {
@@ -116,7 +128,8 @@ fn use_index(index: &IndexFile, rows: &Rows) {
 }
 
 fuzz_target!(|input: Input| {
-    let (name, good) = &FILES[usize::from(input.file) % FILES.len()];
+    let Segment { disk, shared, files } = &*SEGMENT;
+    let (name, good) = &files[usize::from(input.file) % files.len()];
     let mut bytes = input.bytes.unwrap_or_else(|| good.clone());
     for (at, value) in input.changes {
         let len = bytes.len();
@@ -125,20 +138,19 @@ fuzz_target!(|input: Input| {
         }
     }
     bytes.truncate(input.cut.map_or(usize::MAX, usize::from));
-    let shared = shared();
-    let sealed = sealed(&shared);
-    shared.vfs.create_dir_all(sealed.dir()).unwrap();
-    write(&shared, &sealed.dir().join(name), &bytes);
+    let sealed = sealed(shared);
+    put(disk, &sealed.dir().join(name), name, &bytes);
     if *name == Sealed::data_name() {
         if let Ok(rows) = sealed.rows() {
             use_rows(&rows);
         }
+        assert!(bytes != *good || sealed.rows().is_ok());
     } else if *name == Sealed::live_name(1) {
         if let Ok(live) = sealed.load_live(1, 3) {
             assert_eq!((live.len(), live.dead()), (ROWS, 3));
             assert_eq!(live.runs().iter().map(|(start, end)| end - start).sum::<usize>(), ROWS - 3);
         }
     } else {
-        use_index(&index_file(&shared), &rows());
+        use_index(&index_file(shared), &rows());
     }
 });
