@@ -74,8 +74,10 @@ tsan: ## threads on one handle under ThreadSanitizer, from Rust and from C (nigh
 miri: ## the kernels and codecs under Miri (nightly Rust)
 	tests/cpu/miri.sh
 
-aarch64: ## the kernels' tests on aarch64, under qemu
+aarch64: ## the kernels' tests on aarch64, under qemu; the library cross-compiled for it
 	tests/cpu/aarch64.sh
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+		$(CARGO) build --locked -p elanus-c --target aarch64-unknown-linux-gnu --target-dir target/aarch64
 
 baseline: ## the library on the oldest x86-64, under qemu: no illegal instruction
 	tests/cpu/baseline.sh
