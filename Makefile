@@ -10,7 +10,7 @@ FUZZ_S  ?= 60
 STAGE   := $(CURDIR)/target/stage
 CFLAGS_DEMO := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror
 
-.PHONY: help build demo test fmt lint bindings check-bindings install stage bench fuzz crash kill9 asan valgrind tsan \
+.PHONY: help build demo test fmt lint bindings check-bindings install stage bench fuzz crash flip kill9 asan valgrind tsan \
 	miri aarch64 baseline data clean
 
 help: ## this list
@@ -55,6 +55,9 @@ fuzz: ## the decoders of files, FUZZ_S seconds each
 crash: ## the fault disk: every operation fails, tears or is lost; prints the number of states
 	tests/crash.sh
 
+flip: ## every byte of every file of a small database flipped, cut, zeroed, swapped
+	ELANUS_FLIP=all $(CARGO) test --locked -p elanus --test it flip -- --nocapture
+
 kill9: ## kill -9 at random moments, 200 times
 	tests/c/run.sh kill 200
 
@@ -64,14 +67,17 @@ asan: ## the C tests under AddressSanitizer and UBSan
 valgrind: ## the C tests under valgrind
 	tests/c/run.sh valgrind
 
-tsan: ## eight threads on one handle under ThreadSanitizer (nightly Rust)
+tsan: ## threads on one handle under ThreadSanitizer, from Rust and from C (nightly Rust; takes long)
+	tests/tsan.sh
 	tests/c/run.sh tsan
 
 miri: ## the kernels and codecs under Miri (nightly Rust)
 	tests/cpu/miri.sh
 
-aarch64: ## the kernels' tests on aarch64, under qemu
+aarch64: ## the kernels' tests on aarch64, under qemu; the library cross-compiled for it
 	tests/cpu/aarch64.sh
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+		$(CARGO) build --locked -p elanus-c --target aarch64-unknown-linux-gnu --target-dir target/aarch64
 
 baseline: ## the library on the oldest x86-64, under qemu: no illegal instruction
 	tests/cpu/baseline.sh

@@ -148,7 +148,7 @@ fn float_vectors(field: &Field, column: &ArrayRef) -> Result<ArrayRef> {
                 return Err(wrong_dim(field, *dim as usize));
             }
             let lists = column.as_fixed_size_list();
-            let start = lists.value_offset_at(0) as usize;
+            let start = lists.value_offset_at(0);
             (lists.values().slice(start, lists.len() * field.dim), lists.len())
         }
         ArrowType::List(_) => (list_values(field, column.as_list::<i32>())?, column.len()),

@@ -7,6 +7,7 @@ use elanus::collection::{Collection, IndexRequest, OnConflict, Queries, SearchOp
 use elanus::database::{Database, Durability, Options};
 use elanus::schema::Schema;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 const K: usize = 10;
@@ -47,11 +48,41 @@ fn w2v() -> Set {
     Set { dim: 100, base: load("w2v/base.i16"), queries: load("w2v/queries.i16") }
 }
 
-/// The exact top of a query, nearest first, out of 100 that are stored.
+/// The exact top of each query, nearest first, out of 100 that are stored.
 fn truth(name: &str) -> Vec<Vec<usize>> {
+    hundreds(&read(name))
+}
+
+fn hundreds(bytes: &[u8]) -> Vec<Vec<usize>> {
     let row =
         |b: &[u8]| b.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
-    read(name).chunks_exact(400).map(row).collect()
+    bytes.chunks_exact(400).map(row).collect()
+}
+
+/// A packed file of the large sets, which lie beside a developer's checkout and not in the repository.
+fn shared(name: &str) -> Option<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    if !path.exists() {
+        return None;
+    }
+    let unpacked = Command::new("xz").arg("-dc").arg(&path).output().expect("xz runs");
+    assert!(unpacked.status.success(), "{} is no xz file", path.display());
+    Some(unpacked.stdout)
+}
+
+/// The first 10,000 rows of a large set, some queries, and their exact neighbours among these rows.
+fn shared_small(
+    name: &str,
+    dim: usize,
+    files: [&str; 3],
+    unpack: fn(&[u8]) -> Vec<f32>,
+) -> Option<(Set, Vec<Vec<usize>>)> {
+    let [base, queries, near] = files.map(|file| shared(&format!("{name}/{file}")));
+    let (mut base, mut queries, mut near) = (unpack(&base?), unpack(&queries?), hundreds(&near?));
+    base.truncate(10_000 * dim);
+    near.truncate(200);
+    queries.truncate(near.len() * dim);
+    Some((Set { dim, base, queries }, near))
 }
 
 /// A distance in float64, smaller is nearer.
@@ -189,5 +220,36 @@ fn hnsw_reaches_its_recall() {
         assert!(wide >= 0.99, "{name}: recall {wide} at ef 256");
         let narrow = recall(&collection, &set, metric, r#"{"ef":64}"#, &truth);
         assert!(narrow >= 0.90, "{name}: recall {narrow} at ef 64");
+    }
+}
+
+/// Each kind of index on the small forms of the large sets, where these lie beside the checkout.
+#[test]
+fn large_sets_where_they_are() {
+    let bytes: fn(&[u8]) -> Vec<f32> = |b| b.iter().copied().map(f32::from).collect();
+    let fashion = ["base.u8.xz", "queries.u8.xz", "gt_small_l2.i32.xz"];
+    let texts = ["base.i16.000.xz", "queries.i16.xz", "gt_small_cosine.i32.xz"];
+    let cases = [
+        ("L2", shared_small("fashion-mnist-784-l2", 784, fashion, bytes)),
+        ("COSINE", shared_small("minilm-text-384-cos", 384, texts, sixteen_bits)),
+    ];
+    for (metric, set) in cases {
+        let Some((set, truth)) = set else {
+            println!("left out: the {metric} set is not beside this checkout");
+            continue;
+        };
+        let dir = tempfile::tempdir().expect("a folder");
+        let (_database, collection) = stored(dir.path(), &set);
+        index(&collection, "FLAT", metric, "{}");
+        assert_eq!(recall(&collection, &set, metric, "", &truth), 1.0, "FLAT, {metric}");
+        index(&collection, "IVF_FLAT", metric, r#"{"nlist":1024}"#);
+        assert_eq!(
+            recall(&collection, &set, metric, r#"{"nprobe":1024}"#, &truth),
+            1.0,
+            "IVF_FLAT, {metric}"
+        );
+        index(&collection, "HNSW", metric, r#"{"M":16,"efConstruction":200}"#);
+        let found = recall(&collection, &set, metric, r#"{"ef":256}"#, &truth);
+        assert!(found >= 0.99, "HNSW, {metric}: recall {found} at ef 256");
     }
 }

@@ -109,6 +109,14 @@ impl Core {
         }
     }
 
+    /// Keeps the failure of a build that panicked.
+    pub fn build_panicked(&self, message: &str) {
+        if let Some(definition) = &self.snapshot.load().definition {
+            let error = Error::internal(format!("the index build panicked: {message}"));
+            *self.build_failure.lock() = Some((definition.id, error));
+        }
+    }
+
     fn build_in_background(&self, definition: &Arc<Definition>, view: &SegmentView) -> Result<()> {
         let pace = Background { core: self, definition: definition.id };
         let _writing = self.writing()?;

@@ -30,8 +30,8 @@ impl Core {
         vfs.sync_dir(&Store::collections_dir(&store.dir)).map_err(io)
     }
 
-    /// Opens a collection; a writer starts a new log file and removes leftovers of a crash.
-    pub fn open(store: &Arc<Store>, meta: &CollectionMeta) -> Result<Core> {
+    /// Opens a collection and reads its log. Nothing is written: a writer goes on with [`Core::resume`].
+    pub fn open(store: &Arc<Store>, meta: &CollectionMeta) -> Result<(Core, wal::Found)> {
         let within = |error: Error| error.within(format!("cannot open collection {}", meta.name));
         let schema =
             Arc::new(Schema::from_json(&meta.schema.to_string()).map_err(|e| corrupt_schema(e, &meta.name))?);
@@ -61,27 +61,37 @@ impl Core {
             released: AtomicBool::new(meta.released),
             build_failure: Mutex::default(),
         };
-        core.recover(meta).map_err(within)?;
-        Ok(core)
+        let found = core.recover(meta).map_err(within)?;
+        Ok((core, found))
     }
 
-    fn recover(&self, meta: &CollectionMeta) -> Result<()> {
+    fn recover(&self, meta: &CollectionMeta) -> Result<wal::Found> {
         let mut writer = self.writer.lock();
         for segment in &meta.segments {
             let view = self.segment(segment, writer.definition.as_ref())?;
             writer.sealed.push(view);
         }
-        let mut wal = None;
         let vfs = &self.store.shared.vfs;
         let mut replay = |_, record: &[u8]| self.replay(&mut writer, record);
-        if self.store.options.read_only {
-            wal::replay(vfs, &self.dir, meta.wal_first, &mut replay)?;
-        } else {
-            wal = Some(Wal::open(vfs, &self.dir, meta.wal_first, &mut replay)?.0);
-            self.remove_orphans(meta);
+        let found = wal::find(vfs, &self.dir, meta.wal_first, &mut replay)?;
+        let next = found.replay.next_sequence;
+        if next < meta.wal_sequence {
+            return Err(Error::corrupt(format!(
+                "the write-ahead log ends before record {next}; it had {}",
+                meta.wal_sequence
+            )));
         }
-        writer.wal = wal;
         self.publish(&writer);
+        Ok(found)
+    }
+
+    /// Starts a new log file and removes leftovers of a crash. Until every collection was read, nobody may do so: what a
+    /// damaged database has must stay as it is.
+    pub fn resume(&self, meta: &CollectionMeta, found: &wal::Found) -> Result<()> {
+        let wal = Wal::resume(&self.store.shared.vfs, &self.dir, meta.wal_first, found);
+        let within = |error: Error| error.within(format!("cannot open collection {}", meta.name));
+        self.writer.lock().wal = Some(wal.map_err(within)?);
+        self.remove_orphans(meta);
         Ok(())
     }
 

@@ -34,7 +34,9 @@ impl Op {
             Op::Insert(rows) => {
                 out[0] = INSERT;
                 out.extend_from_slice(&(rows.num_rows() as u64).to_le_bytes());
-                for buffer in raw::buffers(schema, rows) {
+                let buffers = raw::buffers(schema, rows);
+                out.reserve_exact(buffers.iter().map(|buffer| buffer.len() + 2 * ALIGNMENT).sum());
+                for buffer in buffers {
                     out.extend_from_slice(&(buffer.len() as u64).to_le_bytes());
                     out.extend_from_slice(&buffer);
                     out.resize(out.len().next_multiple_of(ALIGNMENT), 0);

@@ -144,9 +144,11 @@ impl Core {
         Ok(())
     }
 
-    /// Closes the log: no change gets in any more.
-    pub fn close_log(&self) -> Result<()> {
-        let wal = self.writer.lock().wal.take();
-        wal.map_or(Ok(()), |wal| wal.close())
+    /// Closes the log: no change gets in any more. Gives the number of the record that would have come next.
+    pub fn close_log(&self) -> Result<Option<u64>> {
+        let Some(wal) = self.writer.lock().wal.take() else { return Ok(None) };
+        let next = wal.next_sequence();
+        wal.close()?;
+        Ok(Some(next))
     }
 }

@@ -12,6 +12,7 @@ use crate::storage::vfs::{LockGuard, Vfs};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -93,9 +94,13 @@ impl Engine {
         let shared = Shared { vfs, pool, memory: Memory::new(options.memory_limit) };
         let metas = meta.collections.clone();
         let store = Arc::new(Store::new(path, options, shared, meta, lock));
+        let opened: Vec<_> = metas.iter().map(|meta| Core::open(&store, meta)).collect::<Result<_>>()?;
         let mut collections = BTreeMap::new();
-        for meta in &metas {
-            collections.insert(meta.name.clone(), Arc::new(Core::open(&store, meta)?));
+        for (meta, (core, found)) in metas.iter().zip(opened) {
+            if !store.options.read_only {
+                core.resume(meta, &found)?;
+            }
+            collections.insert(meta.name.clone(), Arc::new(core));
         }
         Ok(Arc::new(Engine {
             store,
@@ -135,12 +140,34 @@ impl Engine {
             let _ = worker.join(); // a panic of it was reported where it happened
         }
         self.store.wait_for_writing();
-        let mut result = Ok(());
-        for core in self.collections.read().values() {
-            result = result.and(core.close_log());
-        }
+        let result = self.close_logs();
         self.store.unlock();
         result
+    }
+
+    /// Closes all logs, and keeps how far they reach, so that one that loses its end is found out.
+    fn close_logs(&self) -> Result<()> {
+        let mut result = Ok(());
+        let mut reached = BTreeMap::new();
+        for core in self.collections.read().values() {
+            match core.close_log() {
+                Ok(sequence) => reached.extend(sequence.map(|sequence| (core.id, sequence))),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        let known = |meta: &Meta| {
+            meta.collections.iter().all(|c| reached.get(&c.id).is_none_or(|r| *r == c.wal_sequence))
+        };
+        if self.store.with_meta(known) {
+            return result;
+        }
+        result.and(self.store.commit(|meta| {
+            for collection in &mut meta.collections {
+                collection.wal_sequence =
+                    reached.get(&collection.id).copied().unwrap_or(collection.wal_sequence);
+            }
+            Ok(())
+        }))
     }
 
     pub fn collection(&self, name: &str) -> Result<Arc<Core>> {
@@ -178,10 +205,13 @@ impl Engine {
             indexes: Vec::new(),
             segments: Vec::new(),
             wal_first: 1,
+            wal_sequence: 0,
             next_auto_id: 1,
             released: false,
         };
-        let made = Core::create_files(&self.store, meta.id).and_then(|()| Core::open(&self.store, &meta));
+        let made = Core::create_files(&self.store, meta.id)
+            .and_then(|()| Core::open(&self.store, &meta))
+            .and_then(|(core, found)| core.resume(&meta, &found).map(|()| core));
         let committed = made.and_then(|core| {
             self.store.commit(|all| {
                 all.collections.push(meta.clone());
@@ -264,7 +294,9 @@ fn has_manifest(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
 /// The first manifest, of an empty database.
 fn create(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<Meta> {
     let io = |e| Error::io(format!("cannot create {}", path.display()), e);
-    vfs.create_dir_all(&Store::collections_dir(path)).map_err(io)?;
+    if !vfs.list(&Store::collections_dir(path)).map_err(io)?.is_empty() {
+        return Err(Error::corrupt(format!("{} has collections, but its manifest is gone", path.display())));
+    }
     if let Some(parent) = path.parent() {
         vfs.sync_dir(parent).map_err(io)?;
     }
@@ -288,7 +320,10 @@ fn work(store: &Store, collections: &Collections) {
     while !store.is_closing() {
         let all: Vec<Arc<Core>> = collections.read().values().cloned().collect();
         for core in all {
-            core.build_pending();
+            // A panic must not end the worker; the index then stays unbuilt, and says why.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| core.build_pending())) {
+                core.build_panicked(panic.downcast_ref::<&str>().copied().unwrap_or("no message"));
+            }
             if store.options.durability == Durability::Async {
                 // A log that cannot be synced is poisoned: the next write says so.
                 let _ = core.sync_log();

@@ -24,6 +24,8 @@ pub struct CollectionMeta {
     pub segments: Vec<SegmentMeta>,
     /// The first log file that the segments do not hold.
     pub wal_first: u64,
+    /// The log has all records before this number: a shorter one has lost its end.
+    pub wal_sequence: u64,
     pub next_auto_id: i64,
     pub released: bool,
 }

@@ -48,7 +48,8 @@ impl Database {
         &self.handle.0
     }
 
-    /// Ends it for every handle: later calls fail with `Closed`. Twice is fine.
+    /// Ends it for every handle: later calls fail with `Closed`. Twice is fine. Waits for calls that change files, so it
+    /// must not be called from the progress callback of one.
     pub fn close(&self) -> Result<()> {
         self.engine().close()
     }

@@ -198,7 +198,7 @@ mod tests {
         let failed = |data: *const u64, count| unsafe { slice(data, count, "ids") }.map(<[u64]>::len);
         assert_eq!(failed(std::ptr::null(), 0).unwrap(), 0);
         assert_eq!(failed(std::ptr::null(), 1).unwrap_err().code(), Code::MissingParameter);
-        assert_eq!(failed(8 as *const u64, usize::MAX).unwrap_err().code(), Code::InvalidParameter);
+        assert_eq!(failed(std::ptr::dangling(), usize::MAX).unwrap_err().code(), Code::InvalidParameter);
         assert!(failed(9 as *const u64, 1).unwrap_err().message().contains("multiple of 8"));
         assert!(elements(usize::MAX, 2, "queries").is_err());
         assert_eq!(elements(3, 4, "queries").unwrap(), 12);

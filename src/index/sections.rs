@@ -23,7 +23,10 @@ impl Sections {
         let bytes = self.bytes(name)?;
         let wanted = len.checked_mul(size_of::<T>());
         if wanted != Some(bytes.len()) || !bytes.as_ptr().cast::<T>().is_aligned() {
-            return Err(Error::corrupt(format!("section {name} has {} bytes, not {len} values", bytes.len())));
+            return Err(Error::corrupt(format!(
+                "section {name} has {} bytes, not {len} values",
+                bytes.len()
+            )));
         }
         Ok(ScalarBuffer::new(bytes.clone(), 0, len))
     }

@@ -56,7 +56,11 @@ impl TopK {
     /// A score above this one cannot enter (an equal one still may, with a lower row).
     #[inline]
     pub fn threshold(&self) -> f32 {
-        if self.heap.len() < self.k { f32::INFINITY } else { self.heap.first().map_or(f32::NEG_INFINITY, |h| h.score) }
+        if self.heap.len() < self.k {
+            f32::INFINITY
+        } else {
+            self.heap.first().map_or(f32::NEG_INFINITY, |h| h.score)
+        }
     }
 
     /// Takes a hit, if it is among the `k` best so far.

@@ -288,5 +288,7 @@ impl Histogram {
     }
 }
 
+// The path, because tests/cpu includes this file by its own.
 #[cfg(test)]
+#[path = "sq7/tests.rs"]
 mod tests;

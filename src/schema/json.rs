@@ -114,8 +114,7 @@ fn field(value: &Value) -> Result<(Field, bool)> {
                 format!("type param(max_length) should be specified for varChar field {name}"),
             ));
         }
-        // A value that cannot be a length is 0, which the validation refuses by its range.
-        (DataType::VarChar, Some(n)) if n > super::MAX_VARCHAR || n < 0 => {
+        (DataType::VarChar, Some(n)) if !(1..=super::MAX_VARCHAR).contains(&n) => {
             return Err(Error::invalid(format!(
                 "the maximum length specified for a VarChar should be in (0, {}], field {name} has {n}",
                 super::MAX_VARCHAR

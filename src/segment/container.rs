@@ -71,10 +71,10 @@ impl SectionWriter for ContainerWriter {
     }
 }
 
-/// The sections of a container that must be of `spec` over `rows` rows; they share `bytes`.
+/// The sections of a container that must be of the index type of `spec`, over `rows` rows; they share `bytes`.
 pub fn read(bytes: &Buffer, spec: &Value, rows: u64) -> Result<Sections> {
     let table = table(bytes).ok_or_else(|| Error::corrupt("it is no index file"))?;
-    if &table.spec != spec || table.rows != rows {
+    if table.spec["index_type"] != spec["index_type"] || table.rows != rows {
         return Err(Error::new(
             Code::Corrupt,
             format!("it is an index of {} rows, not of {rows}", table.rows),
@@ -111,7 +111,7 @@ mod tests {
         bytes.resize(64, 0);
         bytes.extend_from_slice(b"hello");
         bytes.resize(128, 0);
-        let table = format!(r#"{{"spec":{{"a":1}},"rows":3,"sections":{sections}}}"#);
+        let table = format!(r#"{{"spec":{{"index_type":"A"}},"rows":3,"sections":{sections}}}"#);
         bytes.extend_from_slice(table.as_bytes());
         bytes.extend_from_slice(&(table.len() as u64).to_le_bytes());
         bytes.extend_from_slice(MAGIC);
@@ -121,18 +121,18 @@ mod tests {
     #[test]
     fn sections_share_the_file() {
         let bytes = file(r#"[["s",64,5],["none",128,0]]"#);
-        let sections = read(&bytes, &json!({"a": 1}), 3).unwrap();
+        let sections = read(&bytes, &json!({"index_type": "A", "params": {}}), 3).unwrap();
         let section = sections.bytes("s").unwrap();
         assert_eq!(section.as_slice(), b"hello");
         assert_eq!(section.as_ptr(), bytes[64..].as_ptr());
         assert!(sections.bytes("none").unwrap().is_empty());
-        assert!(read(&bytes, &json!({"a": 2}), 3).is_err());
-        assert!(read(&bytes, &json!({"a": 1}), 4).is_err());
+        assert!(read(&bytes, &json!({"index_type": "B"}), 3).is_err());
+        assert!(read(&bytes, &json!({"index_type": "A", "params": {}}), 4).is_err());
     }
 
     #[test]
     fn bad_files_are_errors() {
-        let spec = json!({"a": 1});
+        let spec = json!({"index_type": "A"});
         let fails = |bytes: &Buffer| read(bytes, &spec, 3).is_err_and(|e| e.code() == Code::Corrupt);
         assert!(fails(&file(r#"[["s",64,500]]"#)));
         assert!(fails(&file(r#"[["s",18446744073709551615,5]]"#)));

@@ -46,10 +46,6 @@ impl IndexFile {
         self.file
     }
 
-    pub fn spec(&self) -> &IndexSpec {
-        &self.spec
-    }
-
     pub fn path(&self) -> &Path {
         &self.path
     }

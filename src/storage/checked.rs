@@ -2,7 +2,8 @@
 //! because an Arrow file must stay readable by any Arrow tool.
 //!
 //! The sidecar is a stamp (16 bytes), the block size (u32), the file's length (u64), a CRC-32C per block (u32 each), and
-//! the CRC-32C of all that (u32).
+//! the CRC-32C of the file's name, with the directory's, and all that (u32): a file that is put in another's place, its
+//! table with it, is found out.
 
 use crate::error::{Code, Error, Result};
 use crate::storage::stamp::{Stamp, u32_at, u64_at};
@@ -95,7 +96,7 @@ impl CheckedWriter {
         if let Some(file) = &mut self.file {
             file.sync().map_err(|error| io_error("sync", &self.path, error))?;
         }
-        let table = table(self.written, &self.checksums);
+        let table = table(&self.path, self.written, &self.checksums);
         let path = sidecar(&self.path);
         let mut file = self.vfs.create(&path).map_err(|error| io_error("create", &path, error))?;
         file.append(&table).and_then(|()| file.sync()).map_err(|error| io_error("write", &path, error))
@@ -145,7 +146,14 @@ impl Drop for CheckedWriter {
     }
 }
 
-fn table(len: u64, checksums: &[u32]) -> Vec<u8> {
+/// What a file's name adds to the checksum of its table: `DIRECTORY/NAME`, wherever that directory is.
+fn place(path: &Path) -> u32 {
+    let part =
+        |path: Option<&Path>| path.and_then(Path::file_name).unwrap_or_default().as_encoded_bytes().to_vec();
+    crc32c::crc32c(&[part(path.parent()), b"/".to_vec(), part(Some(path))].concat())
+}
+
+fn table(path: &Path, len: u64, checksums: &[u32]) -> Vec<u8> {
     let mut table = Vec::with_capacity(TABLE_HEAD + 4 * checksums.len() + 4);
     table.extend_from_slice(&STAMP.bytes());
     table.extend_from_slice(&(BLOCK as u32).to_le_bytes());
@@ -153,7 +161,7 @@ fn table(len: u64, checksums: &[u32]) -> Vec<u8> {
     for checksum in checksums {
         table.extend_from_slice(&checksum.to_le_bytes());
     }
-    let own = crc32c::crc32c(&table);
+    let own = crc32c::crc32c_append(place(path), &table);
     table.extend_from_slice(&own.to_le_bytes());
     table
 }
@@ -194,7 +202,7 @@ impl CheckedFile {
         else {
             return Err(damaged("the checksum table ends early"));
         };
-        if crc32c::crc32c(table) != u32::from_le_bytes(*own) {
+        if crc32c::crc32c_append(place(path), table) != u32::from_le_bytes(*own) {
             return Err(damaged("the checksum table's own checksum is wrong"));
         }
         if u32_at(table, Stamp::LEN) != BLOCK as u32 || u64_at(table, Stamp::LEN + 4) != len {
@@ -359,6 +367,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_another_is_found_with_its_table() {
+        let (disk, vfs) = memory();
+        let paths = ["/1", "/2"].map(|dir| Path::new(dir).join("f"));
+        for (path, byte) in paths.iter().zip([7, 8]) {
+            vfs.create_dir_all(path.parent().unwrap()).unwrap();
+            write(&vfs, path, &[byte; 9], 9).unwrap();
+        }
+        for path_of in [Path::to_path_buf, sidecar] {
+            disk.tamper(&path_of(&paths[0]), &disk.read(&path_of(&paths[1])).unwrap());
+        }
+        assert_eq!(CheckedFile::open(&vfs, &paths[0]).err().unwrap().code(), Code::Corrupt);
+        assert!(CheckedFile::open(&vfs, &paths[1]).is_ok());
     }
 
     #[test]

@@ -15,7 +15,8 @@ mod tests;
 
 use crate::error::{Code, Error, Result};
 use crate::storage::vfs::{AppendFile, Vfs};
-use format::{FileHeader, RecordHead, file_name, file_number};
+use format::{FileHeader, RecordHead, file_name, file_number, log_checksum};
+pub use read::Found;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,19 +64,34 @@ pub fn replay(
     first: u64,
     each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
 ) -> Result<Replay> {
-    Ok(read::replay(vfs, dir, first, each)?.replay)
+    Ok(find(vfs, dir, first, each)?.replay)
+}
+
+/// Reads like [`replay`], for a writer that looks at what was found before it goes on with [`Wal::resume`].
+pub fn find(
+    vfs: &Arc<dyn Vfs>,
+    dir: &Path,
+    first: u64,
+    each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+) -> Result<Found> {
+    read::find(vfs, dir, first, each)
 }
 
 impl Wal {
-    /// Reads like [`replay`], then starts a new file after the ones found, whose header says how much of them is valid.
-    /// `first` comes from a manifest that survives a power cut (see [`manifest::recover`](super::manifest::recover)).
+    /// [`find`], and at once [`Wal::resume`]. `first` comes from a manifest that survives a power cut (see [`manifest::recover`](super::manifest::recover)).
     pub fn open(
         vfs: &Arc<dyn Vfs>,
         dir: &Path,
         first: u64,
         each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
     ) -> Result<(Wal, Replay)> {
-        let found = read::replay(vfs, dir, first, each)?;
+        let found = find(vfs, dir, first, each)?;
+        Ok((Wal::resume(vfs, dir, first, &found)?, found.replay))
+    }
+
+    /// Starts a new file after the ones found, whose header says how much of them is valid, and removes those before
+    /// `first`.
+    pub fn resume(vfs: &Arc<dyn Vfs>, dir: &Path, first: u64, found: &Found) -> Result<Wal> {
         // The process that wrote the last file may have died before it synced it or its name, and the new header is
         // about to call both durable.
         if found.previous != 0 {
@@ -104,7 +120,7 @@ impl Wal {
             poison: None,
         };
         wal.remove_before(first);
-        Ok((wal, found.replay))
+        Ok(wal)
     }
 
     /// The number of the file being appended to.
@@ -133,12 +149,13 @@ impl Wal {
                 u32::MAX
             )));
         }
+        let log = log_checksum(&self.dir);
         self.group.clear();
         self.group.reserve(payloads.iter().map(|payload| RecordHead::LEN as usize + payload.len()).sum());
         for (sequence, payload) in (first..).zip(payloads) {
             let head = RecordHead::of(payload, sequence, self.synced);
             let offset = self.len + self.group.len() as u64;
-            self.group.extend_from_slice(&head.bytes(self.number, offset));
+            self.group.extend_from_slice(&head.bytes(log, self.number, offset));
             self.group.extend_from_slice(payload);
         }
         self.write_group()?;
@@ -197,9 +214,11 @@ impl Wal {
     pub fn close(mut self) -> Result<()> {
         self.sync()?;
         self.group.clear();
-        self.group.extend_from_slice(
-            &RecordHead::closing(self.next_sequence, self.synced).bytes(self.number, self.len),
-        );
+        self.group.extend_from_slice(&RecordHead::closing(self.next_sequence, self.synced).bytes(
+            log_checksum(&self.dir),
+            self.number,
+            self.len,
+        ));
         self.write_group()?;
         self.sync()
     }
@@ -265,7 +284,7 @@ fn start_file(
         void,
     };
     let mut file = vfs.create(&path).map_err(|error| failure(error, true))?;
-    if let Err(error) = file.append(&header.bytes()) {
+    if let Err(error) = file.append(&header.bytes(log_checksum(dir))) {
         let void = file.truncate(0).and_then(|()| file.sync()).is_ok();
         if void {
             // A void file does no harm; only its name would stay.

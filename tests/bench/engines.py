@@ -160,7 +160,7 @@ class Faiss(Engine):
 
 
 class Hnswlib(Engine):
-    name, families, normalises = "hnswlib", ("HNSW",), True
+    name, families, normalises = "hnswlib", ("FLAT", "HNSW"), True
 
     def __init__(self, metric, folder):
         super().__init__(metric, folder)
@@ -176,6 +176,11 @@ class Hnswlib(Engine):
     def build(self, x, family, params, threads):
         x = self.vectors(x)
         start = time.perf_counter()
+        if family == "FLAT":
+            self.index = self.hnswlib.BFIndex(self.space, x.shape[1])
+            self.index.init_index(len(x))
+            self.index.add_items(x)
+            return time.perf_counter() - start
         self.index = self.hnswlib.Index(self.space, x.shape[1])
         self.index.init_index(len(x), M=params["M"], ef_construction=params["efConstruction"], random_seed=1)
         self.index.add_items(x, num_threads=threads)
@@ -185,12 +190,13 @@ class Hnswlib(Engine):
         self.index.save_index(self.path)
 
     def load(self, family, dim):
-        self.index = self.hnswlib.Index(self.space, dim)
+        self.index = (self.hnswlib.BFIndex if family == "FLAT" else self.hnswlib.Index)(self.space, dim)
         self.index.load_index(self.path)
 
     def use(self, k, params, threads):
         self.k, self.threads = k, threads
-        self.index.set_ef(max(k, params["ef"]))
+        if "ef" in params:
+            self.index.set_ef(max(k, params["ef"]))
 
     def one(self, i):
         return self.index.knn_query(self.rows[i], self.k, num_threads=1)[0][0]
@@ -200,7 +206,7 @@ class Hnswlib(Engine):
 
 
 class Usearch(Engine):
-    name, families = "usearch", ("HNSW",)
+    name, families = "usearch", ("FLAT", "HNSW")
 
     def __init__(self, metric, folder):
         super().__init__(metric, folder)
@@ -217,6 +223,7 @@ class Usearch(Engine):
             ndim=dim, metric=metric, dtype="f32", connectivity=params["M"], expansion_add=params["efConstruction"])
 
     def build(self, x, family, params, threads):
+        params = {"M": 16, "efConstruction": 1, **params}  # FLAT has none, and its graph is not searched
         start = time.perf_counter()
         self.index = self.empty(x.shape[1], params)
         self.index.add(np.arange(len(x), dtype=np.uint64), np.ascontiguousarray(x), threads=threads)
@@ -229,14 +236,16 @@ class Usearch(Engine):
         self.index = self.usearch.index.Index.restore(self.path)
 
     def use(self, k, params, threads):
-        self.k, self.threads = k, threads
-        self.index.expansion_search = params["ef"]
+        self.k, self.threads, self.exact = k, threads, "ef" not in params
+        if not self.exact:
+            self.index.expansion_search = params["ef"]
 
     def one(self, i):
-        return self.index.search(self.rows[i], self.k, threads=1).keys.astype(np.int64)
+        return self.index.search(self.rows[i], self.k, threads=1, exact=self.exact).keys.astype(np.int64)
 
     def batch(self):
-        return self.index.search(self.queries, self.k, threads=self.threads).keys.astype(np.int64).reshape(-1, self.k)
+        found = self.index.search(self.queries, self.k, threads=self.threads, exact=self.exact)
+        return found.keys.astype(np.int64).reshape(-1, self.k)
 
 
 class Zvec(Engine):

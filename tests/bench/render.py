@@ -30,7 +30,7 @@ def main():
     with open(os.path.join(RESULTS, "README.md"), "w", encoding="utf-8") as out:
         out.write("# Measured beside the peers\n\n")
         out.write("Rendered by `tests/bench/render.py` from the records in this folder (generated, do not edit): the newest of each comparison.\n")
-        out.write("A ratio above 1 means that Elanus is better; `least` is the ratio to the best peer. Figures of one row come from one run\n")
+        out.write("A ratio above 1 means that Elanus is better; `least` is the ratio to the best peer. Each pair of figures comes from one run\n")
         out.write("on one machine, in alternating rounds; the machine and the command are in the record. `recall` 1.0 means exact.\n\n")
         if not rows:
             out.write("No record yet.\n")

@@ -18,7 +18,7 @@ fuzz_target!(|input: (bool, u32, u16, Vec<u8>, Vec<u8>)| {
         let stamp = crc32c::crc32c(&table[..12]);
         table[12..16].copy_from_slice(&stamp.to_le_bytes());
         let end = table.len() - 4;
-        let own = crc32c::crc32c(&table[..end]);
+        let own = crc32c::crc32c_append(crc32c::crc32c(b"/f"), &table[..end]);
         table[end..].copy_from_slice(&own.to_le_bytes());
     }
     let disk = FaultDisk::new();

@@ -1,1 +1,238 @@
-//! concurrent
+//! Many threads on one handle: every answer is right for some moment between the call and its return.
+
+use crate::support::*;
+use elanus::collection::{Collection, IndexRequest, OnConflict};
+use elanus::database::{Database, Options};
+use elanus::storage::fault::FaultDisk;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+const DIM: usize = 4;
+const BATCH: i64 = 5;
+const BATCHES: i64 = 150;
+const WRITERS: i64 = 2;
+
+/// The keys of batch `number` of a writer.
+fn ids_of_batch(writer: i64, number: i64) -> Vec<i64> {
+    (0..BATCH).map(|i| (writer * BATCHES + number) * BATCH + i).collect()
+}
+
+/// Batches that a writer has inserted, and of these deleted, for certain.
+#[derive(Default)]
+struct Done {
+    inserted: AtomicI64,
+    deleted: AtomicI64,
+}
+
+/// Inserts batch after batch and deletes every one ten behind.
+fn write(collection: &Collection, writer: i64, done: &Done) {
+    for number in 0..BATCHES {
+        let ids = ids_of_batch(writer, number);
+        let rows: Vec<Vec<f32>> = ids.iter().map(|&id| Random(id as u64).vector(DIM)).collect();
+        collection.insert(batch(&ids, &rows)).unwrap();
+        done.inserted.store(number + 1, Ordering::SeqCst);
+        if number >= 10 {
+            let deleted = collection.delete(&keys(&ids_of_batch(writer, number - 10))).unwrap();
+            assert_eq!(deleted, BATCH as u64);
+            done.deleted.store(number - 9, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Searches until the writers are done: batches are there as a whole or not at all, those acknowledged before the
+/// search are, those whose deletion was acknowledged are not.
+fn read(collection: &Collection, done: &[Done], ended: &AtomicBool) -> u64 {
+    let mut searches = 0;
+    while !ended.load(Ordering::SeqCst) {
+        let before: Vec<(i64, i64)> = done
+            .iter()
+            .map(|d| (d.inserted.load(Ordering::SeqCst), d.deleted.load(Ordering::SeqCst)))
+            .collect();
+        let found: BTreeSet<i64> = all_ids(collection, DIM).into_iter().collect();
+        let after: Vec<i64> = done.iter().map(|d| d.deleted.load(Ordering::SeqCst)).collect();
+        for writer in 0..WRITERS {
+            let (inserted, deleted) = before[writer as usize];
+            for number in 0..BATCHES {
+                let ids = ids_of_batch(writer, number);
+                let there = ids.iter().filter(|id| found.contains(id)).count();
+                assert!(there == 0 || there == BATCH as usize, "half of batch {number}");
+                assert!(number >= deleted || there == 0, "batch {number} was deleted");
+                // One more may be under way to be deleted.
+                let must = number < inserted && number > after[writer as usize];
+                assert!(!must || there > 0, "batch {number} was acknowledged");
+            }
+        }
+        searches += 1;
+    }
+    searches
+}
+
+/// Flushes, builds and drops indexes, releases nothing.
+fn disturb(collection: &Collection, ended: &AtomicBool) {
+    let mut random = Random(1);
+    while !ended.load(Ordering::SeqCst) {
+        let wait = random.below(2) == 0;
+        let description = r#"{"index_type":"FLAT","metric_type":"L2"}"#;
+        let on_conflict = OnConflict::Replace;
+        match random.below(4) {
+            0 => collection.drop_index("v").unwrap(),
+            1 => {
+                let request = IndexRequest { field: "v", description, name: None, on_conflict, wait };
+                collection.create_index(&request, None).unwrap();
+            }
+            _ => collection.flush().unwrap(),
+        }
+        collection.statistics().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn searches_inserts_deletes_flushes_and_builds_at_once() {
+    let database = Database::open_with(Arc::new(FaultDisk::new()), Path::new("/db"), options()).unwrap();
+    let collection = database.create_collection("c", schema(DIM, false)).unwrap();
+    let done = [Done::default(), Done::default()];
+    let ended = AtomicBool::new(false);
+    let searches = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| read(&collection, &done, &ended))).collect();
+        scope.spawn(|| disturb(&collection, &ended));
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let (collection, done) = (&collection, &done[writer as usize]);
+                scope.spawn(move || write(collection, writer, done))
+            })
+            .collect();
+        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        ended.store(true, Ordering::SeqCst);
+        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum::<u64>()
+    });
+    assert!(searches > 10, "{searches}");
+    assert_eq!(collection.count().unwrap(), (WRITERS * 10 * BATCH) as u64);
+}
+
+#[test]
+fn writers_share_their_syncs() {
+    let disk = FaultDisk::new();
+    let database = Database::open_with(Arc::new(disk.clone()), Path::new("/db"), options()).unwrap();
+    let collection = database.create_collection("c", schema(DIM, true)).unwrap();
+    let row = batch(&[0], &[vec![0.5; DIM]]).project(&[1, 2]).unwrap();
+    let ids: Vec<i64> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..50)
+                        .flat_map(|_| ids_of(&collection.insert(row.clone()).unwrap().ids))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 400, "every id once");
+    assert_eq!(collection.count().unwrap(), 400);
+}
+
+#[test]
+fn dropping_a_collection_under_searches() {
+    let database = Database::open_with(Arc::new(FaultDisk::new()), Path::new("/db"), options()).unwrap();
+    for _ in 0..20 {
+        let collection = database.create_collection("c", schema(DIM, false)).unwrap();
+        insert_random(&collection, &mut Random(1), 0..60, DIM);
+        collection.flush().unwrap();
+        collection.release().unwrap();
+        collection.load().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                loop {
+                    let query = elanus::collection::Queries::Float(&[0.0; DIM]);
+                    match collection.search("v", query, 1, &search_options(60)) {
+                        Ok(result) => assert_eq!(result.ids.len(), 60),
+                        Err(error) => {
+                            return assert_eq!(error.code(), elanus::error::Code::Closed, "{error}");
+                        }
+                    }
+                }
+            });
+            database.drop_collection("c").unwrap();
+        });
+    }
+}
+
+/// A row, once acknowledged, is its own nearest neighbour, with its own texts, in whatever segment and by whatever index;
+/// once its deletion is acknowledged it is not. Eight threads: the engine's worker is the eighth.
+#[test]
+fn rows_are_their_own_nearest_while_segments_and_indexes_change() {
+    // The smallest segment gets an index.
+    let options = Options { index_min_rows: 1, ..options() };
+    let database = Database::open_with(Arc::new(FaultDisk::new()), Path::new("/db"), options).unwrap();
+    let collection = database.create_collection("c", schema(DIM, false)).unwrap();
+    let done = [Done::default(), Done::default()];
+    let ended = AtomicBool::new(false);
+    let searches: u64 = std::thread::scope(|scope| {
+        let (collection, done, ended) = (&collection, &done, &ended);
+        let readers: Vec<_> =
+            (0..3).map(|seed| scope.spawn(move || read_nearest(collection, done, ended, seed))).collect();
+        scope.spawn(move || change_indexes(collection, ended));
+        scope.spawn(move || {
+            while !ended.load(Ordering::SeqCst) {
+                collection.flush().unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        });
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || write(collection, writer, &done[writer as usize])))
+            .collect();
+        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        ended.store(true, Ordering::SeqCst);
+        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum()
+    });
+    assert!(searches > 10, "{searches}");
+}
+
+/// Looks for the vectors of rows that are there, that are gone, and that come and go meanwhile.
+fn read_nearest(collection: &Collection, done: &[Done], ended: &AtomicBool, seed: u64) -> u64 {
+    let (mut random, mut searches) = (Random(seed), 0);
+    while !ended.load(Ordering::SeqCst) {
+        let writer = random.below(WRITERS as u64) as usize;
+        let (inserted, deleted) = (&done[writer].inserted, &done[writer].deleted);
+        let (there, gone) = (inserted.load(Ordering::SeqCst), deleted.load(Ordering::SeqCst));
+        let number = (there - random.below(20) as i64).max(0);
+        let id = ids_of_batch(writer as i64, number)[random.below(BATCH as u64) as usize];
+        let vector = Random(id as u64).vector(DIM);
+        let mut options = search_options(1);
+        (options.params, options.output_fields) = (r#"{"nprobe":4}"#, vec!["text", "v"]);
+        let query = elanus::collection::Queries::Float(&vector);
+        let result = collection.search("v", query, 1, &options).unwrap();
+        let found = ids_of(&result.ids);
+        assert_eq!(texts(result.columns.column(0)), found.iter().map(|&id| text_of(id)).collect::<Vec<_>>());
+        let under_way = deleted.load(Ordering::SeqCst);
+        if number < there && number > under_way {
+            assert_eq!((found, result.scores), (vec![id], vec![0.0]), "acknowledged");
+        } else if number < gone {
+            assert_ne!(found, [id], "deleted");
+        }
+        searches += 1;
+    }
+    searches
+}
+
+/// Exact kinds only, in turn, in the foreground and in the background.
+fn change_indexes(collection: &Collection, ended: &AtomicBool) {
+    let kinds = [
+        r#"{"index_type":"IVF_FLAT","metric_type":"L2","params":{"nlist":4}}"#,
+        r#"{"index_type":"FLAT","metric_type":"L2"}"#,
+    ];
+    for turn in 0.. {
+        if ended.load(Ordering::SeqCst) {
+            return;
+        }
+        let (description, on_conflict) = (kinds[turn % 2], OnConflict::Replace);
+        let request = IndexRequest { field: "v", description, name: None, on_conflict, wait: turn % 3 == 0 };
+        collection.create_index(&request, None).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(3));
+    }
+}

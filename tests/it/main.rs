@@ -4,6 +4,7 @@ mod api;
 mod concurrent;
 mod crash;
 mod durable;
+mod flip;
 mod indexes;
 mod model;
 mod support;

@@ -3,7 +3,9 @@
 use crate::support::*;
 use elanus::collection::{Collection, IndexRequest, OnConflict, Queries};
 use elanus::database::Database;
+use elanus::storage::fault::FaultDisk;
 use std::path::Path;
+use std::sync::Arc;
 
 const DIM: usize = 5;
 
@@ -86,6 +88,10 @@ fn check_search(collection: &Collection, model: &Model, metric: Metric, random: 
     }
 }
 
+fn open_on(disk: &FaultDisk) -> Database {
+    Database::open_with(Arc::new(disk.clone()), Path::new("/db"), options()).unwrap()
+}
+
 struct Run {
     database: Option<Database>,
     model: Model,
@@ -101,7 +107,8 @@ impl Run {
     }
 
     fn insert(&mut self) {
-        let count = 1 + self.random.below(if self.random.0 % 3 == 0 { 300 } else { 8 });
+        let most = if self.random.below(3) == 0 { 300 } else { 8 };
+        let count = 1 + self.random.below(most);
         let mut ids = Vec::new();
         for _ in 0..count {
             // Now and then a key that was there before.
@@ -139,15 +146,15 @@ impl Run {
         self.indexed = true;
     }
 
-    fn reopen(&mut self, path: &Path) {
+    fn reopen(&mut self, disk: &FaultDisk) {
         if self.random.below(2) == 0 {
             self.database.as_ref().unwrap().close().unwrap();
         }
         self.database = None;
-        self.database = Some(open(path));
+        self.database = Some(open_on(disk));
     }
 
-    fn step(&mut self, path: &Path, kinds: &[&str]) {
+    fn step(&mut self, disk: &FaultDisk, kinds: &[&str]) {
         match self.random.below(20) {
             0..8 => self.insert(),
             8..12 => self.delete(),
@@ -158,7 +165,7 @@ impl Run {
                 self.indexed = false;
                 self.metric = [Metric::L2, Metric::Ip, Metric::Cosine][self.random.below(3) as usize];
             }
-            16 => self.reopen(path),
+            16 => self.reopen(disk),
             17 => {
                 self.collection().release().unwrap();
                 self.collection().load().unwrap();
@@ -170,8 +177,8 @@ impl Run {
 }
 
 fn run(seed: u64, steps: usize, kinds: &[&str]) {
-    let dir = tempfile::tempdir().unwrap();
-    let database = open(dir.path());
+    let disk = FaultDisk::new();
+    let database = open_on(&disk);
     database.create_collection("c", schema(DIM, false)).unwrap();
     let mut run = Run {
         database: Some(database),
@@ -182,7 +189,7 @@ fn run(seed: u64, steps: usize, kinds: &[&str]) {
         next: 0,
     };
     for _ in 0..steps {
-        run.step(dir.path(), kinds);
+        run.step(&disk, kinds);
     }
     check_search(&run.collection(), &run.model, run.metric, &mut run.random);
 }

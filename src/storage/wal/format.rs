@@ -1,11 +1,14 @@
 //! The bytes of the log. All numbers are little-endian.
 //!
 //! File header, 52 bytes: stamp (16), the file's number (u64), the number of the file before it (u64, 0 for none), how
-//! many bytes of that are valid (u64), the sequence number of the first record (u64), CRC-32C of all that (u32).
+//! many bytes of that are valid (u64), the sequence number of the first record (u64), CRC-32C of the log's name and all
+//! that (u32).
+//!
+//! The log's name is that of its directory: the checksums cover it, so that a file is valid in its own log only.
 //!
 //! Record: a head of 32 bytes, then the payload. The head: magic (u32), the payload's length (u32), sequence number
 //! (u64), how many bytes of this file were durable when it was written (u64), the payload's CRC-32C (u32), and the head's
-//! own (u32). The latter also covers the file's number and the head's offset, so that a head is valid in one place only:
+//! own (u32). The latter also covers the log, the file's number and the head's offset, so that a head is valid in one place only:
 //! not where a payload happens to hold a piece of a log, nor where a disk put a block in the wrong place.
 //!
 //! The closing mark is a head with a magic of its own, no payload, and all before it durable.
@@ -29,6 +32,11 @@ pub(super) fn file_number(name: &str) -> Option<u64> {
     (number != 0 && file_name(number) == name).then_some(number)
 }
 
+/// What the name of the log in `dir` adds to its checksums.
+pub(super) fn log_checksum(dir: &Path) -> u32 {
+    crc32c::crc32c(dir.file_name().unwrap_or_default().as_encoded_bytes())
+}
+
 /// The first bytes of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct FileHeader {
@@ -41,18 +49,18 @@ pub(super) struct FileHeader {
 impl FileHeader {
     pub(super) const LEN: u64 = 52;
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self, log: u32) -> Vec<u8> {
         let mut bytes = STAMP.bytes().to_vec();
         for number in [self.number, self.previous, self.previous_len, self.first_sequence] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
-        let crc = crc32c::crc32c(&bytes);
+        let crc = crc32c::crc32c_append(log, &bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         bytes
     }
 
     /// The header in the first bytes of the file at `path`; `None` if it is damaged. A newer format is an error.
-    pub(super) fn parse(bytes: &[u8], number: u64, path: &Path) -> Result<Option<FileHeader>> {
+    pub(super) fn parse(bytes: &[u8], log: u32, number: u64, path: &Path) -> Result<Option<FileHeader>> {
         if let Err(error) = STAMP.strip(bytes, path.display()) {
             return if error.code() == crate::Code::Corrupt { Ok(None) } else { Err(error) };
         }
@@ -63,7 +71,8 @@ impl FileHeader {
             previous_len: u64_at(bytes, 32),
             first_sequence: u64_at(bytes, 40),
         };
-        Ok((crc32c::crc32c(&bytes[..48]) == u32_at(bytes, 48) && header.number == number).then_some(header))
+        Ok((crc32c::crc32c_append(log, &bytes[..48]) == u32_at(bytes, 48) && header.number == number)
+            .then_some(header))
     }
 }
 
@@ -91,27 +100,27 @@ impl RecordHead {
         RecordHead { closing: true, len: 0, sequence, synced, checksum: 0 }
     }
 
-    pub(super) fn bytes(&self, file: u64, offset: u64) -> [u8; Self::LEN as usize] {
+    pub(super) fn bytes(&self, log: u32, file: u64, offset: u64) -> [u8; Self::LEN as usize] {
         let mut bytes = [0; Self::LEN as usize];
         bytes[..4].copy_from_slice(if self.closing { &CLOSING } else { &RECORD });
         bytes[4..8].copy_from_slice(&self.len.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.synced.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.checksum.to_le_bytes());
-        let crc = head_checksum(&bytes[..28], file, offset);
+        let crc = head_checksum(&bytes[..28], log, file, offset);
         bytes[28..].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
 
     /// The head that `bytes` begin with, if it is whole and belongs at `offset` of this file.
-    pub(super) fn parse(bytes: &[u8], file: u64, offset: u64) -> Option<RecordHead> {
+    pub(super) fn parse(bytes: &[u8], log: u32, file: u64, offset: u64) -> Option<RecordHead> {
         let bytes = bytes.first_chunk::<{ Self::LEN as usize }>()?;
         let closing = match *bytes.first_chunk::<4>()? {
             RECORD => false,
             CLOSING => true,
             _ => return None,
         };
-        if head_checksum(&bytes[..28], file, offset) != u32_at(bytes, 28) {
+        if head_checksum(&bytes[..28], log, file, offset) != u32_at(bytes, 28) {
             return None;
         }
         let head = RecordHead {
@@ -126,8 +135,9 @@ impl RecordHead {
     }
 }
 
-fn head_checksum(bytes: &[u8], file: u64, offset: u64) -> u32 {
-    let place = crc32c::crc32c_append(crc32c::crc32c(&file.to_le_bytes()), &offset.to_le_bytes());
+fn head_checksum(bytes: &[u8], log: u32, file: u64, offset: u64) -> u32 {
+    let file = crc32c::crc32c_append(log, &file.to_le_bytes());
+    let place = crc32c::crc32c_append(file, &offset.to_le_bytes());
     crc32c::crc32c_append(place, bytes)
 }
 
@@ -154,15 +164,17 @@ mod tests {
 
     #[test]
     fn a_head_is_valid_in_its_place_only() {
-        let bytes = RecordHead::of(b"payload", 7, 52).bytes(3, 1000);
-        assert_eq!(RecordHead::parse(&bytes, 3, 1000), Some(RecordHead::of(b"payload", 7, 52)));
-        assert_eq!(RecordHead::parse(&bytes, 3, 1001), None);
-        assert_eq!(RecordHead::parse(&bytes, 4, 1000), None);
-        assert_eq!(RecordHead::parse(&bytes[..31], 3, 1000), None);
+        let (log, other) = (log_checksum(Path::new("/db/1")), log_checksum(Path::new("/db/2")));
+        let bytes = RecordHead::of(b"payload", 7, 52).bytes(log, 3, 1000);
+        assert_eq!(RecordHead::parse(&bytes, other, 3, 1000), None);
+        assert_eq!(RecordHead::parse(&bytes, log, 3, 1000), Some(RecordHead::of(b"payload", 7, 52)));
+        assert_eq!(RecordHead::parse(&bytes, log, 3, 1001), None);
+        assert_eq!(RecordHead::parse(&bytes, log, 4, 1000), None);
+        assert_eq!(RecordHead::parse(&bytes[..31], log, 3, 1000), None);
         for bit in 0..bytes.len() * 8 {
             let mut bad = bytes;
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(RecordHead::parse(&bad, 3, 1000), None, "bit {bit}");
+            assert_eq!(RecordHead::parse(&bad, log, 3, 1000), None, "bit {bit}");
         }
     }
 }

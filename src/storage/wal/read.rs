@@ -1,7 +1,7 @@
 //! Reading the log, and telling a torn tail from damage.
 
 use super::Replay;
-use super::format::{FileHeader, RecordHead, file_name, file_number};
+use super::format::{FileHeader, RecordHead, file_name, file_number, log_checksum};
 use crate::error::{Error, Result};
 use crate::storage::vfs::Vfs;
 use std::io;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 /// Bytes read at a time; a longer record is read whole.
 const WINDOW: u64 = 256 << 10;
 
-/// A log as it was found.
-pub(super) struct Found {
-    pub(super) replay: Replay,
+/// A log as it was found, and where [`Wal::resume`](super::Wal::resume) goes on.
+pub struct Found {
+    pub replay: Replay,
     /// The last file with a header, 0 for none, and its valid length.
     pub(super) previous: u64,
     pub(super) previous_len: u64,
@@ -21,7 +21,7 @@ pub(super) struct Found {
     pub(super) last_number: u64,
 }
 
-pub(super) fn replay(
+pub(super) fn find(
     vfs: &Arc<dyn Vfs>,
     dir: &Path,
     first: u64,
@@ -118,6 +118,8 @@ fn check_chain<'a>(dir: &Path, first: u64, headers: impl Iterator<Item = &'a Fil
 struct LogFile<'a> {
     vfs: &'a Arc<dyn Vfs>,
     path: PathBuf,
+    /// Of the log's name.
+    log: u32,
     number: u64,
     len: u64,
     window: Vec<u8>,
@@ -131,7 +133,7 @@ impl<'a> LogFile<'a> {
         let len = vfs
             .len(&path)
             .map_err(|error| Error::io(format_args!("cannot read {}", path.display()), error))?;
-        Ok(LogFile { vfs, path, number, len, window: Vec::new(), start: 0 })
+        Ok(LogFile { vfs, path, log: log_checksum(dir), number, len, window: Vec::new(), start: 0 })
     }
 
     fn header(&mut self) -> Result<Option<FileHeader>> {
@@ -139,7 +141,7 @@ impl<'a> LogFile<'a> {
         self.vfs
             .read_at(&self.path, 0, &mut bytes)
             .map_err(|error| Error::io(format_args!("cannot read {}", self.path.display()), error))?;
-        FileHeader::parse(&bytes, self.number, &self.path)
+        FileHeader::parse(&bytes, self.log, self.number, &self.path)
     }
 
     /// `len` bytes at `offset`, or `None` where the file is shorter.
@@ -170,12 +172,12 @@ impl<'a> LogFile<'a> {
         if limit > self.len || limit < FileHeader::LEN {
             return Err(self.corrupt(self.len, format_args!("the next file knows {limit} bytes of it")));
         }
-        let number = self.number;
+        let (log, number) = (self.log, self.number);
         let mut offset = FileHeader::LEN;
         while offset < limit {
             let head = self
                 .get(offset, RecordHead::LEN)?
-                .and_then(|bytes| RecordHead::parse(bytes, number, offset))
+                .and_then(|bytes| RecordHead::parse(bytes, log, number, offset))
                 .filter(|head| head.sequence == replay.next_sequence);
             let after = offset.saturating_add(RecordHead::LEN);
             let payload = match head {
@@ -216,10 +218,11 @@ impl<'a> LogFile<'a> {
         let mut at = offset;
         while at + RecordHead::LEN <= self.len {
             let len = WINDOW.min(self.len - at);
-            let number = self.number;
+            let (log, number) = (self.log, self.number);
             let Some(bytes) = self.get(at, len)? else { break };
             let starts = bytes.len() as u64 - RecordHead::LEN + 1;
-            let heads = (0..starts).filter_map(|i| RecordHead::parse(&bytes[i as usize..], number, at + i));
+            let heads =
+                (0..starts).filter_map(|i| RecordHead::parse(&bytes[i as usize..], log, number, at + i));
             if let Some(witness) = heads.into_iter().find(|head| head.synced > offset) {
                 return Err(self.corrupt(
                     offset,
