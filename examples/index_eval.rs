@@ -9,8 +9,8 @@
 use arrow_buffer::{Buffer, ScalarBuffer};
 use elanus::index::catalog::{IndexSpec, IndexType, VectorKind};
 use elanus::index::exact::Exact;
-use elanus::index::vectors::Vectors;
-use elanus::index::{self, BuildContext, Index, Pace, Probe, Scratch};
+use elanus::index::vectors::FloatVectors;
+use elanus::index::{self, BuildContext, Index, Pace, Probe, Queries, Scratch};
 use elanus::kernel::topk::TopK;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -29,8 +29,8 @@ impl Pace for Free {
 }
 
 struct Data {
-    vectors: Vectors,
-    queries: Vectors,
+    vectors: FloatVectors,
+    queries: FloatVectors,
     truth: ScalarBuffer<i32>,
 }
 
@@ -48,15 +48,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let spec = IndexSpec::from_json(&description, VectorKind::Float, dim)?;
     let read = |name: &str| std::fs::read(folder.join(name)).map(Buffer::from_vec);
     let data = Data {
-        vectors: Vectors::new(read("base.f32")?.into(), dim),
-        queries: Vectors::new(read("queries.f32")?.into(), dim),
+        vectors: FloatVectors::new(read("base.f32")?.into(), dim),
+        queries: FloatVectors::new(read("queries.f32")?.into(), dim),
         truth: read(&format!("gt_{}.i32", spec.metric.name().to_lowercase()))?.into(),
     };
 
     let pool = rayon::ThreadPoolBuilder::new().build()?;
     let start = Instant::now();
     let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
-    let index = index::build(&spec, data.vectors.clone(), &context)?;
+    let index = index::build(&spec, data.vectors.clone().into(), &context)?;
     let seconds = start.elapsed().as_secs_f64();
     println!("built {} in {seconds:.2} s, {} MiB beside the vectors", spec.to_json(), index.memory() >> 20);
 
@@ -100,10 +100,11 @@ fn measure(
         if seconds > SECONDS && number > 20 {
             break;
         }
-        let probe = Probe { queries, k: K, allow: None, params: &params, stop: &stop };
+        let probe =
+            Probe { queries: Queries::Float(queries), k: K, allow: None, params: &params, stop: &stop };
         let start = processor_seconds();
         tops.iter_mut().for_each(|top| top.reset(K));
-        index.search(&probe, &mut scratch, &mut tops);
+        index.search(&probe, &mut scratch, &mut tops)?;
         seconds += processor_seconds() - start;
         for (i, top) in tops.iter().enumerate() {
             let query = number * batch + i;

@@ -86,7 +86,7 @@ impl Core {
         let Some(sealed) = view.as_sealed() else { return Ok(None) };
         pace.checkpoint(0, view.len() as u64)?;
         let context = BuildContext { pool: &self.store.shared.pool, seed: SEED, pace };
-        let vectors = view.rows()?.vectors()?.clone();
+        let vectors = view.rows()?.vectors().clone();
         let index = index::build(&definition.spec, vectors, &context)?;
         Ok(Some(Built { sealed: sealed.clone(), rows: view.len(), index }))
     }

@@ -1,13 +1,43 @@
 //! Searching the segments of a snapshot and merging what they found: best score first, then smaller primary key, and
 //! each primary key once.
 
+use crate::error::Result;
 use crate::index::catalog::{Metric, SearchParams};
-use crate::index::{Probe, Scratch, exact};
+use crate::index::{Probe, Queries, Scratch, exact};
 use crate::kernel::topk::TopK;
 use crate::segment::{Key, Live, LoadedIndex, Rows};
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Queries and how long each of them is.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    pub values: Queries<'a>,
+    /// Values of a float query, bytes of a binary one.
+    pub stride: usize,
+}
+
+impl<'a> Batch<'a> {
+    pub fn count(&self) -> usize {
+        let len = match self.values {
+            Queries::Float(values) => values.len(),
+            Queries::Binary(bytes) => bytes.len(),
+        };
+        len / self.stride
+    }
+
+    /// Some of the queries, by their numbers.
+    pub fn slice(&self, queries: Range<usize>) -> Batch<'a> {
+        let places = queries.start * self.stride..queries.end * self.stride;
+        let values = match self.values {
+            Queries::Float(values) => Queries::Float(&values[places]),
+            Queries::Binary(bytes) => Queries::Binary(&bytes[places]),
+        };
+        Batch { values, ..*self }
+    }
+}
 
 /// A segment that is searched.
 pub struct Target {
@@ -55,11 +85,11 @@ thread_local! {
 
 impl Merger<'_> {
     /// The `k` best rows of each query.
-    pub fn search(&self, queries: &[f32], dim: usize, k: usize) -> Vec<Vec<Found>> {
+    pub fn search(&self, queries: Batch, k: usize) -> Result<Vec<Vec<Found>>> {
         let mut workspace = WORKSPACE.take().unwrap_or_default();
-        let candidates = self.candidates(&mut workspace, queries, dim, k);
+        let candidates = self.candidates(&mut workspace, queries, k)?;
+        let queries = (0..queries.count()).map(|i| queries.slice(i..i + 1));
         let merged = queries
-            .chunks_exact(dim)
             .zip(candidates)
             .map(|(query, candidates)| self.merge(&mut workspace, query, candidates, k))
             .collect();
@@ -68,14 +98,8 @@ impl Merger<'_> {
     }
 
     /// The `k` best rows of each segment, for each query.
-    fn candidates(
-        &self,
-        workspace: &mut Workspace,
-        queries: &[f32],
-        dim: usize,
-        k: usize,
-    ) -> Vec<Candidates> {
-        let nq = queries.len() / dim;
+    fn candidates(&self, workspace: &mut Workspace, queries: Batch, k: usize) -> Result<Vec<Candidates>> {
+        let nq = queries.count();
         let mut candidates: Vec<Candidates> = Vec::new();
         candidates.resize_with(nq, Candidates::default);
         if workspace.tops.len() < nq {
@@ -88,11 +112,11 @@ impl Merger<'_> {
             }
             let k = k.min(target.live.count());
             tops.iter_mut().for_each(|top| top.reset(k));
-            let probe = Probe { queries, k, allow: target.live.bits(), params: self.params, stop: self.stop };
-            match (&target.index, target.rows.vectors()) {
-                (Some(index), _) => index.index().search(&probe, &mut workspace.scratch, tops),
-                (None, Ok(vectors)) => exact::scan(self.metric, vectors, &probe, tops),
-                (None, Err(_)) => {} // a schema without float vectors is refused before
+            let (allow, stop) = (target.live.bits(), self.stop);
+            let probe = Probe { queries: queries.values, k, allow, params: self.params, stop };
+            match &target.index {
+                Some(index) => index.index().search(&probe, &mut workspace.scratch, tops)?,
+                None => exact::search(self.metric, target.rows.vectors(), &probe, tops),
             }
             for (top, candidates) in tops.iter().zip(&mut candidates) {
                 let found = |hit: &crate::kernel::topk::Hit| Found {
@@ -107,17 +131,17 @@ impl Merger<'_> {
                 }
             }
         }
-        candidates
+        Ok(candidates)
     }
 
     /// The `k` best of the candidates of one query, which is searched again where repeated keys left it short.
     fn merge(
         &self,
         workspace: &mut Workspace,
-        query: &[f32],
+        query: Batch,
         mut candidates: Candidates,
         k: usize,
-    ) -> Vec<Found> {
+    ) -> Result<Vec<Found>> {
         let mut wider = k;
         loop {
             let found = &mut candidates.found;
@@ -134,10 +158,10 @@ impl Merger<'_> {
             let closed =
                 candidates.complete_below.is_none_or(|limit| found.len() == k && found[k - 1].score <= limit);
             if !repeated || closed || self.stop.load(Ordering::Relaxed) {
-                return candidates.found;
+                return Ok(candidates.found);
             }
             wider *= 2;
-            let again = self.candidates(workspace, query, query.len(), wider);
+            let again = self.candidates(workspace, query, wider)?;
             candidates = again.into_iter().next().unwrap_or_default();
         }
     }

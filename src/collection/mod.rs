@@ -13,6 +13,7 @@ mod write;
 
 use self::core::Core;
 use crate::error::Result;
+pub use crate::index::Queries;
 use crate::index::catalog::IndexSpec;
 use crate::schema::Schema;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -72,13 +73,6 @@ pub enum IndexState {
     InProgress,
     Finished,
     Failed(String),
-}
-
-/// Queries as the caller has them, row by row.
-#[derive(Clone, Copy)]
-pub enum Queries<'a> {
-    Float(&'a [f32]),
-    Binary(&'a [u8]),
 }
 
 /// The options of a search.

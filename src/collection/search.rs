@@ -2,7 +2,7 @@
 
 use crate::batch::not_finite;
 use crate::collection::core::{Core, Snapshot};
-use crate::collection::merge::{Found, Merger, Target};
+use crate::collection::merge::{Batch, Found, Merger, Target};
 use crate::collection::{Queries, SearchOptions, SearchResult};
 use crate::database::watchdog::Watched;
 use crate::error::{Code, Error, Result};
@@ -29,8 +29,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// A checked search.
 struct Plan<'a> {
-    queries: &'a [f32],
-    dim: usize,
+    queries: Batch<'a>,
     k: usize,
     spec: Arc<IndexSpec>,
     params: SearchParams,
@@ -62,7 +61,7 @@ impl Core {
         let watched = deadline.map(|deadline| self.store.watchdog.watch(deadline));
         let stop = watched.as_ref().map_or(&NEVER, Watched::flag);
         let merger = Merger { targets: &targets, metric: plan.spec.metric, params: &plan.params, stop };
-        let found = self.run(&plan, &merger);
+        let found = self.run(&plan, &merger)?;
         if let Some(deadline) = deadline
             && (stop.load(Ordering::Relaxed) || Instant::now() >= deadline)
         {
@@ -113,7 +112,7 @@ impl Core {
         }
         let params = spec.search_params(options.params, k)?;
         let output = self.output_fields(&options.output_fields)?;
-        Ok(Plan { queries, dim: field.dim, k, spec, params, output, round })
+        Ok(Plan { queries, k, spec, params, output, round })
     }
 
     /// The places of the output fields; `*` is all of them.
@@ -145,17 +144,19 @@ impl Core {
     }
 
     /// The hits of every query. One query, and few, run on the caller's thread.
-    fn run(&self, plan: &Plan, merger: &Merger) -> Vec<Vec<Found>> {
+    fn run(&self, plan: &Plan, merger: &Merger) -> Result<Vec<Vec<Found>>> {
         let pool = &self.store.shared.pool;
-        let nq = plan.queries.len() / plan.dim;
+        let nq = plan.queries.count();
         let chunk = nq.div_ceil(pool.current_num_threads()).max(MIN_CHUNK);
         if nq <= chunk {
-            return merger.search(plan.queries, plan.dim, plan.k);
+            return merger.search(plan.queries, plan.k);
         }
-        let chunks: Vec<&[f32]> = plan.queries.chunks(chunk * plan.dim).collect();
-        pool.install(|| {
-            chunks.par_iter().flat_map(|queries| merger.search(queries, plan.dim, plan.k)).collect()
-        })
+        let chunks = (0..nq.div_ceil(chunk)).into_par_iter().map(|i| {
+            let queries = plan.queries.slice(i * chunk..((i + 1) * chunk).min(nq));
+            merger.search(queries, plan.k)
+        });
+        let found: Vec<_> = pool.install(|| chunks.collect::<Result<_>>())?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn result(&self, plan: &Plan, targets: &[Target], found: &[Vec<Found>]) -> Result<SearchResult> {
@@ -213,7 +214,7 @@ fn not_exist(field: &str) -> Error {
     Error::new(Code::FieldNotFound, format!("field {field} not exist"))
 }
 
-fn check_queries<'a>(field: &Field, queries: Queries<'a>, nq: usize) -> Result<&'a [f32]> {
+fn check_queries<'a>(field: &Field, queries: Queries<'a>, nq: usize) -> Result<Batch<'a>> {
     let name = &field.name;
     if !(1..=MAX_NQ).contains(&nq) {
         return Err(Error::invalid(format!(
@@ -246,7 +247,7 @@ fn check_queries<'a>(field: &Field, queries: Queries<'a>, nq: usize) -> Result<&
         )));
     }
     match floats.iter().position(|value| !value.is_finite()) {
-        None => Ok(floats),
+        None => Ok(Batch { values: Queries::Float(floats), stride: field.dim }),
         Some(at) => Err(not_finite(floats[at]).within(format!("query {}", at / field.dim))),
     }
 }

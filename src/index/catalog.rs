@@ -22,6 +22,16 @@ pub enum VectorKind {
     Binary,
 }
 
+impl VectorKind {
+    /// Our name of the data type.
+    pub fn name(self) -> &'static str {
+        match self {
+            VectorKind::Float => "float_vector",
+            VectorKind::Binary => "binary_vector",
+        }
+    }
+}
+
 /// An index type. The numbers are those of Milvus 1.x where it has one; they are for ever.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u32)]
@@ -266,7 +276,7 @@ fn check_kind(entry: &Entry, kind: VectorKind) -> Result<()> {
         return Ok(());
     }
     let working: Vec<_> = ENTRIES.iter().filter(|e| e.works.contains(&kind)).map(|e| e.name).collect();
-    let field = if kind == VectorKind::Float { "float_vector" } else { "binary_vector" };
+    let field = kind.name();
     let message = match working.as_slice() {
         [] => format!("{} does not work in this version: no index type does on a {field} field", entry.name),
         _ => format!(

@@ -2,7 +2,7 @@
 
 use super::Probe;
 use super::catalog::Metric;
-use super::vectors::Vectors;
+use super::vectors::{FloatVectors, Vectors};
 use crate::kernel;
 use crate::kernel::topk::TopK;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ const BLOCK_BYTES: usize = 1 << 18;
 #[derive(Clone, Copy)]
 pub struct Exact<'a> {
     metric: Metric,
-    vectors: &'a Vectors,
+    vectors: &'a FloatVectors,
     query: &'a [f32],
     /// The query's length (COSINE only).
     length: f32,
@@ -22,7 +22,7 @@ pub struct Exact<'a> {
 
 impl<'a> Exact<'a> {
     /// `metric` is one of float vectors; `query` has their dimension.
-    pub fn new(metric: Metric, vectors: &'a Vectors, query: &'a [f32]) -> Exact<'a> {
+    pub fn new(metric: Metric, vectors: &'a FloatVectors, query: &'a [f32]) -> Exact<'a> {
         let length = if metric == Metric::Cosine { kernel::dot(query, query).sqrt() } else { 0.0 };
         Exact { metric, vectors, query, length }
     }
@@ -49,7 +49,15 @@ impl<'a> Exact<'a> {
 }
 
 /// Exhaustive search without an index: of growing and small segments, and the oracle of every index.
-pub fn scan(metric: Metric, vectors: &Vectors, probe: &Probe, tops: &mut [TopK]) {
+pub fn search(metric: Metric, vectors: &Vectors, probe: &Probe, tops: &mut [TopK]) {
+    match vectors {
+        Vectors::Float(vectors) => scan(metric, vectors, probe, tops),
+        Vectors::Binary(_) => unreachable!("binary searches are refused before"),
+    }
+}
+
+/// [`search`] over float vectors.
+pub fn scan(metric: Metric, vectors: &FloatVectors, probe: &Probe, tops: &mut [TopK]) {
     let dim = vectors.dim();
     let most = (BLOCK_BYTES / (size_of::<f32>() * dim)).max(1);
     for first in (0..vectors.len()).step_by(most) {
@@ -58,7 +66,7 @@ pub fn scan(metric: Metric, vectors: &Vectors, probe: &Probe, tops: &mut [TopK])
         }
         let block = first..(first + most).min(vectors.len());
         let allow = probe.allow.map(|allow| allow.slice(first, block.len()));
-        for (query, top) in probe.queries.chunks_exact(dim).zip(tops.iter_mut()) {
+        for (query, top) in probe.floats().chunks_exact(dim).zip(tops.iter_mut()) {
             let exact = Exact::new(metric, vectors, query);
             let mut push = |row: u32| top.push(exact.score(row), row);
             match &allow {
@@ -72,6 +80,7 @@ pub fn scan(metric: Metric, vectors: &Vectors, probe: &Probe, tops: &mut [TopK])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Queries;
     use crate::index::catalog::Params;
     use arrow_buffer::BooleanBuffer;
     use std::sync::atomic::AtomicBool;
@@ -79,9 +88,9 @@ mod tests {
     const ROWS: [[f32; 2]; 4] = [[3.0, 4.0], [0.0, 0.0], [-6.0, 8.0], [3.0, 4.0]];
 
     fn found(metric: Metric, allow: Option<&BooleanBuffer>, k: usize) -> Vec<(f32, u32)> {
-        let vectors = Vectors::new(ROWS.as_flattened().to_vec().into(), 2);
+        let vectors = FloatVectors::new(ROWS.as_flattened().to_vec().into(), 2);
         let (params, stop) = (Params::default(), AtomicBool::new(false));
-        let probe = Probe { queries: &[0.0, 2.0], k, allow, params: &params, stop: &stop };
+        let probe = Probe { queries: Queries::Float(&[0.0, 2.0]), k, allow, params: &params, stop: &stop };
         let mut tops = [TopK::new(k)];
         scan(metric, &vectors, &probe, &mut tops);
         tops[0].drain_sorted().iter().map(|hit| (hit.score, hit.row)).collect()

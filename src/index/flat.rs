@@ -5,19 +5,19 @@ use super::exact::{self, Exact};
 use super::scan::{self, GROUP, Source};
 use super::sections::{SectionWriter, Sections};
 use super::shadow::Shadow;
-use super::vectors::Vectors;
+use super::vectors::FloatVectors;
 use super::{BuildContext, Index, Probe, Progress, Scratch};
 use crate::error::Result;
 use crate::kernel::topk::TopK;
 
 pub struct Flat {
     metric: Metric,
-    vectors: Vectors,
+    vectors: FloatVectors,
     shadow: Shadow,
 }
 
 impl Flat {
-    pub fn build(metric: Metric, vectors: Vectors, context: &BuildContext) -> Result<Flat> {
+    pub fn build(metric: Metric, vectors: FloatVectors, context: &BuildContext) -> Result<Flat> {
         let rows = vectors.len() as u64;
         let mut progress = Progress::new(context.pace, rows, rows);
         let shadow = Shadow::build(metric, &vectors, None, context.pool, &mut |work| progress.advance(work))?;
@@ -25,7 +25,7 @@ impl Flat {
     }
 
     /// Reads sections whose names are behind `prefix`.
-    pub fn load(prefix: &str, metric: Metric, sections: &Sections, vectors: Vectors) -> Result<Flat> {
+    pub fn load(prefix: &str, metric: Metric, sections: &Sections, vectors: FloatVectors) -> Result<Flat> {
         let shadow = Shadow::load(prefix, metric, vectors.len(), vectors.dim(), sections)?;
         Ok(Flat { metric, vectors, shadow })
     }
@@ -36,19 +36,18 @@ impl Flat {
     }
 
     /// The vectors it searches.
-    pub fn vectors(&self) -> &Vectors {
+    pub fn vectors(&self) -> &FloatVectors {
         &self.vectors
     }
-}
 
-impl Index for Flat {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
+    /// [`Index::search`], which for this kind cannot fail.
+    pub fn scan(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
         let rows = self.vectors.len();
         if probe.allow.is_some() && scan::few(scan::allowed(probe, rows), rows) {
             return exact::scan(self.metric, &self.vectors, probe, tops);
         }
         let source = Source { shadow: &self.shadow, rows: None, allow: probe.allow, stop: probe.stop };
-        let queries = probe.queries.chunks(GROUP * self.vectors.dim());
+        let queries = probe.floats().chunks(GROUP * self.vectors.dim());
         for (queries, tops) in queries.zip(tops.chunks_mut(GROUP)) {
             let seekers = scratch.seekers(tops.len());
             let queries = queries.chunks_exact(self.vectors.dim());
@@ -60,6 +59,13 @@ impl Index for Flat {
                 seeker.finish(&Exact::new(self.metric, &self.vectors, query), probe.stop, top);
             }
         }
+    }
+}
+
+impl Index for Flat {
+    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+        self.scan(probe, scratch, tops);
+        Ok(())
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

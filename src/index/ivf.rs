@@ -17,7 +17,7 @@ use super::flat::Flat;
 use super::scan::{self, GROUP, Source};
 use super::sections::{SectionWriter, Sections};
 use super::shadow::Shadow;
-use super::vectors::Vectors;
+use super::vectors::FloatVectors;
 use super::{BuildContext, Index, Pace, Probe, Progress, Scratch};
 use crate::error::{Error, Result};
 use crate::kernel::topk::{Hit, TopK};
@@ -33,7 +33,7 @@ const SAMPLE_ROWS_PER_LIST: usize = 128;
 
 pub struct Ivf {
     metric: Metric,
-    vectors: Vectors,
+    vectors: FloatVectors,
     /// Over the centroids.
     coarse: Flat,
     /// List `i` has the places `offsets[i]..offsets[i + 1]`.
@@ -57,7 +57,7 @@ pub struct Buffers {
 }
 
 impl Ivf {
-    pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Ivf> {
+    pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) -> Result<Ivf> {
         let (rows, dim, metric) = (vectors.len(), vectors.dim(), spec.metric);
         let options = kmeans::Options {
             k: lists(spec, rows),
@@ -75,12 +75,12 @@ impl Ivf {
         let (offsets, order) = kmeans::group(&nearest, centroids.len());
         let shadow = Shadow::build(metric, &vectors, Some(&order), context.pool, &mut advance)?;
         let context = BuildContext { pace: &Unheard, ..*context };
-        let coarse = Flat::build(metric, Vectors::new(centroids.values.into(), dim), &context)?;
+        let coarse = Flat::build(metric, FloatVectors::new(centroids.values.into(), dim), &context)?;
         let offsets = offsets.into_iter().map(|offset| offset as u32).collect();
         Ok(Ivf { metric, vectors, coarse, offsets, rows: order.into(), shadow })
     }
 
-    pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Ivf> {
+    pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<Ivf> {
         let (rows, dim, metric) = (vectors.len(), vectors.dim(), spec.metric);
         let count = lists(spec, rows);
         let offsets = sections.typed::<u32>("list_offsets", count + 1)?;
@@ -92,7 +92,7 @@ impl Ivf {
         if let Some(row) = order.iter().find(|&&row| row as usize >= rows) {
             return Err(Error::corrupt(format!("list_rows names row {row} of {rows}")));
         }
-        let centroids = Vectors::new(sections.typed("centroids", count * dim)?, dim);
+        let centroids = FloatVectors::new(sections.typed("centroids", count * dim)?, dim);
         Ok(Ivf {
             metric,
             coarse: Flat::load("centroid_", metric, sections, centroids)?,
@@ -124,8 +124,8 @@ impl Ivf {
         let mut tops = std::mem::take(&mut scratch.ivf.tops);
         tops.resize_with(queries.len() / self.vectors.dim(), || TopK::new(count));
         tops.iter_mut().for_each(|top| top.reset(count));
-        let coarse = Probe { queries, k: count, allow: None, ..*probe };
-        self.coarse.search(&coarse, scratch, &mut tops);
+        let coarse = Probe { k: count, allow: None, ..probe.with_floats(queries) };
+        self.coarse.scan(&coarse, scratch, &mut tops);
         scratch.ivf.tops = tops;
     }
 
@@ -191,16 +191,17 @@ impl Ivf {
 }
 
 impl Index for Ivf {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
+    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let (rows, dim) = (self.vectors.len(), self.vectors.dim());
         let allowed = scan::allowed(probe, rows);
         let nprobe = probe.params.count("nprobe").clamp(1, self.lists());
         let wanted = self.wanted(probe, nprobe, allowed);
         // Lists that show `wanted` allowed rows hold about so many rows, if the filter lies evenly over the lists.
         if probe.allow.is_some() && scan::few(allowed, wanted.saturating_mul(rows) / allowed.max(1)) {
-            return exact::scan(self.metric, &self.vectors, probe, tops);
+            exact::scan(self.metric, &self.vectors, probe, tops);
+            return Ok(());
         }
-        for (queries, tops) in probe.queries.chunks(GROUP * dim).zip(tops.chunks_mut(GROUP)) {
+        for (queries, tops) in probe.floats().chunks(GROUP * dim).zip(tops.chunks_mut(GROUP)) {
             self.probe_lists(probe, queries, nprobe, scratch);
             self.probe_more(probe, queries, nprobe, wanted, scratch);
             let seekers = scratch.seekers(tops.len());
@@ -208,6 +209,7 @@ impl Index for Ivf {
                 seeker.finish(&Exact::new(self.metric, &self.vectors, query), probe.stop, top);
             }
         }
+        Ok(())
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

@@ -1,10 +1,10 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
-mod beam;
 pub mod catalog;
 pub mod exact;
 mod flat;
+mod graph;
 mod hnsw;
 mod ivf;
 mod scan;
@@ -22,10 +22,20 @@ use sections::{SectionWriter, Sections};
 use std::sync::atomic::AtomicBool;
 use vectors::Vectors;
 
+/// Queries side by side, row by row.
+#[derive(Clone, Copy)]
+pub enum Queries<'a> {
+    /// `dim` values each. For COSINE they need not be normalised.
+    Float(&'a [f32]),
+    /// `dim / 8` bytes each.
+    Binary(&'a [u8]),
+}
+
 /// A batch of queries bound to what every query of it shares.
+#[derive(Clone, Copy)]
 pub struct Probe<'a> {
-    /// `nq` queries of `dim` values each, row by row. For COSINE they need not be normalised.
-    pub queries: &'a [f32],
+    /// As many as there are tops, of the kind that the index was built over.
+    pub queries: Queries<'a>,
     /// How many hits each query wants.
     pub k: usize,
     /// A set bit allows the row; `None` allows all. Its length is the number of rows.
@@ -34,6 +44,21 @@ pub struct Probe<'a> {
     pub params: &'a SearchParams,
     /// Set when the caller's time is over: the search returns early, its result is thrown away.
     pub stop: &'a AtomicBool,
+}
+
+impl<'a> Probe<'a> {
+    /// The queries of a search over float vectors. Others are a bug of the caller.
+    fn floats(&self) -> &'a [f32] {
+        match self.queries {
+            Queries::Float(queries) => queries,
+            Queries::Binary(_) => unreachable!("binary queries for float vectors"),
+        }
+    }
+
+    /// The same search for other float queries.
+    fn with_floats(&self, queries: &'a [f32]) -> Probe<'a> {
+        Probe { queries: Queries::Float(queries), ..*self }
+    }
 }
 
 /// Buffers that one thread reuses from search to search, so that a search does not allocate after warm-up.
@@ -74,8 +99,9 @@ impl Scratch {
 ///
 /// Scores are "smaller is closer" in here: squared L2, -IP, -COSINE. Ties are broken by the lower row.
 pub trait Index: Send + Sync {
-    /// Pushes into `tops[i]` the best rows of query `i`. Never fewer than min(k, rows allowed).
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]);
+    /// Pushes into `tops[i]` the best rows of query `i`. Never fewer than min(k, rows allowed). Fails only where it reads
+    /// a file while it searches, and the file cannot be read or is damaged.
+    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()>;
 
     /// Writes the index as named sections. Rows' vectors are not part of it: [`load`] gets them again.
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()>;
@@ -121,25 +147,26 @@ impl<'a> Progress<'a> {
 
 /// Builds an index over all rows of `vectors`.
 pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Box<dyn Index>> {
-    Ok(match spec.index_type {
-        IndexType::Flat => Box::new(flat::Flat::build(spec.metric, vectors, context)?),
-        IndexType::IvfFlat => Box::new(ivf::Ivf::build(spec, vectors, context)?),
-        IndexType::Hnsw => Box::new(hnsw::Hnsw::build(spec, vectors, context)?),
-        other => return Err(not_yet(other)),
+    Ok(match (spec.index_type, vectors) {
+        (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::build(spec.metric, v, context)?),
+        (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::build(spec, v, context)?),
+        (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::build(spec, v, context)?),
+        (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
 
 /// Opens an index that [`Index::save`] wrote, over the same rows. Sections are checked for their lengths and for ids
 /// out of range, so that no file makes a search panic.
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Box<dyn Index>> {
-    Ok(match spec.index_type {
-        IndexType::Flat => Box::new(flat::Flat::load("", spec.metric, sections, vectors)?),
-        IndexType::IvfFlat => Box::new(ivf::Ivf::load(spec, sections, vectors)?),
-        IndexType::Hnsw => Box::new(hnsw::Hnsw::load(spec, sections, vectors)?),
-        other => return Err(not_yet(other)),
+    Ok(match (spec.index_type, vectors) {
+        (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::load("", spec.metric, sections, v)?),
+        (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::load(spec, sections, v)?),
+        (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::load(spec, sections, v)?),
+        (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
 
-fn not_yet(index_type: IndexType) -> Error {
-    Error::new(Code::IndexTypeNotSupported, format!("{} does not work in this version", index_type.name()))
+fn not_yet(index_type: IndexType, vectors: &Vectors) -> Error {
+    let (name, kind) = (index_type.name(), vectors.kind().name());
+    Error::new(Code::IndexTypeNotSupported, format!("{name} does not work on a {kind} field in this version"))
 }

@@ -2,7 +2,7 @@
 
 use super::catalog::Metric;
 use super::sections::{SectionWriter, Sections};
-use super::vectors::Vectors;
+use super::vectors::FloatVectors;
 use crate::error::{Error, Result};
 use crate::quant::sq7::{self, Form, Sq7};
 use arrow_buffer::{ScalarBuffer, ToByteSlice};
@@ -31,7 +31,7 @@ impl Shadow {
     /// were encoded since its last call.
     pub fn build(
         metric: Metric,
-        vectors: &Vectors,
+        vectors: &FloatVectors,
         order: Option<&[u32]>,
         pool: &rayon::ThreadPool,
         advance: &mut dyn FnMut(u64) -> Result<()>,

@@ -1,6 +1,7 @@
 //! FLAT and IVF_FLAT against the exhaustive scan; sections, determinism, bad bytes.
 
 use super::catalog::{Metric, VectorKind};
+use super::vectors::FloatVectors;
 use super::*;
 use crate::kernel::topk::Hit;
 use arrow_buffer::Buffer;
@@ -42,8 +43,8 @@ fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
     rows
 }
 
-fn vectors(count: usize, dim: usize) -> Vectors {
-    Vectors::new(rows(count, dim, 99).into(), dim)
+fn vectors(count: usize, dim: usize) -> FloatVectors {
+    FloatVectors::new(rows(count, dim, 99).into(), dim)
 }
 
 struct Free;
@@ -62,9 +63,14 @@ fn spec(index_type: &str, metric: Metric, nlist: usize, dim: usize) -> IndexSpec
     IndexSpec::from_json(&text, VectorKind::Float, dim).unwrap()
 }
 
-fn built(spec: &IndexSpec, vectors: &Vectors, threads: usize, pace: &dyn Pace) -> Result<Box<dyn Index>> {
+fn built(
+    spec: &IndexSpec,
+    vectors: &FloatVectors,
+    threads: usize,
+    pace: &dyn Pace,
+) -> Result<Box<dyn Index>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    build(spec, vectors.clone(), &BuildContext { pool: &pool, seed: 42, pace })
+    build(spec, vectors.clone().into(), &BuildContext { pool: &pool, seed: 42, pace })
 }
 
 /// What a search asks beside its queries.
@@ -79,17 +85,18 @@ fn asked(ask: Ask, queries: &[f32], dim: usize, search: impl FnOnce(&Probe, &mut
     let spec = spec("IVF_FLAT", Metric::L2, 1, dim);
     let params = spec.search_params(&format!("{{\"nprobe\":{}}}", ask.nprobe), ask.k).unwrap();
     let stop = AtomicBool::new(false);
-    let probe = Probe { queries, k: ask.k, allow: ask.allow, params: &params, stop: &stop };
+    let probe =
+        Probe { queries: Queries::Float(queries), k: ask.k, allow: ask.allow, params: &params, stop: &stop };
     let mut tops = vec![TopK::new(ask.k); queries.len() / dim];
     search(&probe, &mut tops);
     tops.iter_mut().map(TopK::drain_sorted).collect()
 }
 
 fn found(index: &dyn Index, ask: Ask, queries: &[f32], dim: usize, scratch: &mut Scratch) -> Vec<Vec<Hit>> {
-    asked(ask, queries, dim, |probe, tops| index.search(probe, scratch, tops))
+    asked(ask, queries, dim, |probe, tops| index.search(probe, scratch, tops).unwrap())
 }
 
-fn truth(metric: Metric, vectors: &Vectors, ask: Ask, queries: &[f32]) -> Vec<Vec<Hit>> {
+fn truth(metric: Metric, vectors: &FloatVectors, ask: Ask, queries: &[f32]) -> Vec<Vec<Hit>> {
     asked(ask, queries, vectors.dim(), |probe, tops| exact::scan(metric, vectors, probe, tops))
 }
 
@@ -140,7 +147,7 @@ fn odd_queries_and_rows_stay_exact() {
 #[test]
 fn few_and_equal_rows_are_searched_like_many() {
     for count in [0, 1, 2, 39, 80] {
-        let vectors = Vectors::new(vec![0.5; count * 3].into(), 3);
+        let vectors = FloatVectors::new(vec![0.5; count * 3].into(), 3);
         for kind in ["FLAT", "IVF_FLAT"] {
             let index = built(&spec(kind, Metric::L2, 4, 3), &vectors, 1, &Free).unwrap();
             let ask = Ask { k: 50, nprobe: 1, allow: None };
@@ -216,9 +223,10 @@ fn a_stopped_search_returns() {
         let index = built(&spec, &vectors, 1, &Free).unwrap();
         let params = spec.search_params("", 10).unwrap();
         let stop = AtomicBool::new(true);
-        let probe = Probe { queries: &[0.0; 8], k: 10, allow: None, params: &params, stop: &stop };
+        let probe =
+            Probe { queries: Queries::Float(&[0.0; 8]), k: 10, allow: None, params: &params, stop: &stop };
         let mut tops = [TopK::new(10)];
-        index.search(&probe, &mut Scratch::default(), &mut tops);
+        index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
         exact::scan(Metric::L2, &vectors, &probe, &mut tops);
         assert!(tops[0].is_empty());
     }
@@ -261,7 +269,7 @@ fn saved_indexes_answer_the_same() {
             let spec = spec(kind, metric, 20, dim);
             let index = built(&spec, &vectors, 2, &Free).unwrap();
             let written = Written::of(&*index);
-            let loaded = load(&spec, &written.sections(), vectors.clone()).unwrap();
+            let loaded = load(&spec, &written.sections(), vectors.clone().into()).unwrap();
             assert!(Written::of(&*loaded) == written);
             assert_eq!(loaded.memory(), index.memory());
             let ask = Ask { k: 10, nprobe: 3, allow: None };
@@ -294,7 +302,7 @@ fn damaged_sections_are_refused_or_harmless() {
         let spec = spec(kind, Metric::L2, 8, dim);
         let written = Written::of(&*built(&spec, &vectors, 1, &Free).unwrap());
         let refused = |written: &Written| {
-            load(&spec, &written.sections(), vectors.clone()).err().map(|error| error.code())
+            load(&spec, &written.sections(), vectors.clone().into()).err().map(|error| error.code())
                 == Some(Code::Corrupt)
         };
         for i in 0..written.0.len() {
@@ -320,11 +328,14 @@ fn damaged_sections_are_refused_or_harmless() {
                 let at = random.next() as usize % bytes.len();
                 bytes[at] = random.next() as u8;
             }
-            if let Ok(index) = load(&spec, &damaged.sections(), vectors.clone()) {
+            if let Ok(index) = load(&spec, &damaged.sections(), vectors.clone().into()) {
                 found(&*index, Ask { k: 10, nprobe: 3, allow: None }, &queries, dim, &mut Scratch::default());
             }
         }
-        assert!(load(&spec, &written.sections(), Vectors::new(vec![0.0; 399 * dim].into(), dim)).is_err());
+        assert!(
+            load(&spec, &written.sections(), FloatVectors::new(vec![0.0; 399 * dim].into(), dim).into())
+                .is_err()
+        );
     }
 }
 

@@ -118,6 +118,7 @@ fn part(bytes: &Buffer, offset: i64, length: i64) -> Result<Buffer, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::vectors::Vectors;
     use crate::segment::Rows;
     use crate::segment::rows::tests::{batch, schema};
     use arrow_array::Array;
@@ -139,7 +140,8 @@ mod tests {
         assert_eq!(read, written);
         let rows = Rows::new(&schema(), read.clone(), None);
         let file = bytes.as_ptr_range();
-        let vectors = rows.vectors().unwrap().values().as_ptr_range();
+        let Vectors::Float(vectors) = rows.vectors() else { panic!() };
+        let vectors = vectors.values().as_ptr_range();
         assert!(file.contains(&vectors.start.cast()) && vectors.end.cast() <= file.end);
         assert!((vectors.start as usize).is_multiple_of(64));
         for column in read.columns() {

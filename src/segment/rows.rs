@@ -2,8 +2,8 @@
 
 use crate::batch;
 use crate::error::{Error, Result};
-use crate::index::vectors::Vectors;
-use crate::schema::{DataType, Schema};
+use crate::index::vectors::{BinaryVectors, FloatVectors, Vectors};
+use crate::schema::{DataType, Field, Schema};
 use crate::segment::Reservation;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int64Type};
@@ -51,7 +51,7 @@ impl<'a> Key<'a> {
 pub struct Rows {
     batch: RecordBatch,
     primary: usize,
-    vectors: Option<Vectors>,
+    vectors: Vectors,
     /// Rows by their keys, made when the first key is looked up.
     order: OnceLock<Order>,
     bytes: u64,
@@ -68,8 +68,7 @@ impl Rows {
     /// `memory` is what they take, where they are not mapped.
     pub fn new(schema: &Schema, batch: RecordBatch, memory: Option<Reservation>) -> Rows {
         let bytes = batch::bytes(schema, &batch);
-        let float_vector = schema.fields().iter().position(|f| f.data_type == DataType::FloatVector);
-        let vectors = float_vector.map(|at| float_vectors(batch.column(at), schema.fields()[at].dim));
+        let vectors = vectors_of(schema, &batch);
         Rows { primary: schema.primary_at(), vectors, order: OnceLock::new(), bytes, batch, _memory: memory }
     }
 
@@ -90,9 +89,9 @@ impl Rows {
         self.bytes
     }
 
-    /// The float vectors, where the schema has such a field.
-    pub fn vectors(&self) -> Result<&Vectors> {
-        self.vectors.as_ref().ok_or_else(|| Error::internal("the schema has no float vectors"))
+    /// The column of vectors.
+    pub fn vectors(&self) -> &Vectors {
+        &self.vectors
     }
 
     /// The column of primary keys.
@@ -136,10 +135,21 @@ impl Rows {
     }
 }
 
-fn float_vectors(column: &ArrayRef, dim: usize) -> Vectors {
+/// The one field of vectors that every schema has.
+fn vectors_of(schema: &Schema, batch: &RecordBatch) -> Vectors {
+    let is_vector = |field: &(usize, &Field)| field.1.data_type.is_vector();
+    let found = schema.fields().iter().enumerate().find(is_vector);
+    let (at, field) = found.expect("a schema without vectors is refused when it is made");
+    let column = batch.column(at);
+    if field.data_type == DataType::BinaryVector {
+        let column = column.as_fixed_size_binary();
+        let stride = field.dim / 8;
+        let bytes = column.values().slice_with_length(column.offset() * stride, column.len() * stride);
+        return BinaryVectors::new(bytes, stride).into();
+    }
     let lists = column.as_fixed_size_list();
     let values: &ScalarBuffer<f32> = lists.values().as_primitive::<Float32Type>().values();
-    Vectors::new(values.slice(lists.value_offset_at(0), lists.len() * dim), dim)
+    FloatVectors::new(values.slice(lists.value_offset_at(0), lists.len() * field.dim), field.dim).into()
 }
 
 /// Consecutive rows of one of several sources.
@@ -252,6 +262,20 @@ pub(super) mod tests {
         }
     }
 
+    fn floats(rows: &Rows) -> &FloatVectors {
+        match rows.vectors() {
+            Vectors::Float(vectors) => vectors,
+            Vectors::Binary(_) => panic!("no float vectors"),
+        }
+    }
+
+    fn binary(rows: &Rows) -> &BinaryVectors {
+        match rows.vectors() {
+            Vectors::Float(_) => panic!("no binary vectors"),
+            Vectors::Binary(vectors) => vectors,
+        }
+    }
+
     #[test]
     fn text_keys() {
         let schema = Schema::from_json(
@@ -266,7 +290,7 @@ pub(super) mod tests {
         assert_eq!(found(&rows, Key::Text("b")), [0, 3]);
         assert_eq!(found(&rows, Key::Text("")), [1]);
         assert_eq!(found(&rows, Key::Text("zz")), [0u32; 0]);
-        assert!(rows.vectors().is_err());
+        assert_eq!(binary(&rows).len(), 4);
     }
 
     #[test]
@@ -276,13 +300,13 @@ pub(super) mod tests {
         assert_eq!(gather(schema().arrow(), &[&a, &b], &runs).unwrap(), batch(&[12, 13, 1]));
         let joined = concat(&schema(), &[&rows(&[4, 5]), &rows(&[6])]).unwrap();
         assert_eq!(joined, batch(&[4, 5, 6]));
-        assert_eq!(Rows::new(&schema(), joined, None).vectors().unwrap().row(2), [6.0, 0.5, -1.0]);
+        assert_eq!(floats(&Rows::new(&schema(), joined, None)).row(2), [6.0, 0.5, -1.0]);
     }
 
     #[test]
     fn vectors_of_a_slice_are_its_own() {
         let rows = Rows::new(&schema(), batch(&[1, 2, 3]).slice(1, 2), None);
-        assert_eq!(rows.vectors().unwrap().row(0)[0], 2.0);
+        assert_eq!(floats(&rows).row(0)[0], 2.0);
         assert_eq!(rows.bytes(), batch::bytes(&schema(), &batch(&[2, 3])));
     }
 }

@@ -48,9 +48,10 @@ tsan)
 esac
 
 if [ "$mode" = tsan ]; then
-    host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+    nightly=${TSAN_TOOLCHAIN:-nightly-2026-05-20}
+    host=$(rustc +"$nightly" -vV | sed -n 's/^host: //p')
     # Only the library is compiled with the sanitizer; its runtime comes with the C programs.
-    RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" cargo +nightly build --quiet -Zbuild-std --target "$host" \
+    RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" cargo +"$nightly" build --quiet -Zbuild-std --target "$host" \
         --target-dir "$target" -p elanus-c
     build=$target/$host/debug
 else

@@ -6,8 +6,8 @@ use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer};
 use elanus::Result;
 use elanus::index::catalog::{IndexSpec, VectorKind};
 use elanus::index::sections::{SectionWriter, Sections};
-use elanus::index::vectors::Vectors;
-use elanus::index::{self, BuildContext, Pace, Probe, Scratch};
+use elanus::index::vectors::FloatVectors;
+use elanus::index::{self, BuildContext, Pace, Probe, Queries, Scratch};
 use elanus::kernel::topk::TopK;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -57,9 +57,9 @@ impl Pace for Free {
     }
 }
 
-static VECTORS: LazyLock<Vectors> = LazyLock::new(|| {
+static VECTORS: LazyLock<FloatVectors> = LazyLock::new(|| {
     let value = |i: usize| (i.wrapping_mul(2_654_435_761) >> 7 & 0xff) as f32 / 64.0 - 2.0;
-    Vectors::new((0..ROWS * DIM).map(value).collect::<Vec<f32>>().into(), DIM)
+    FloatVectors::new((0..ROWS * DIM).map(value).collect::<Vec<f32>>().into(), DIM)
 });
 
 static SAVED: LazyLock<Vec<Saved>> = LazyLock::new(|| {
@@ -72,7 +72,7 @@ static SAVED: LazyLock<Vec<Saved>> = LazyLock::new(|| {
             let text = format!(r#"{{"index_type":"{kind}","metric_type":"{metric}","params":{{{params}}}}}"#);
             let spec = IndexSpec::from_json(&text, VectorKind::Float, DIM).unwrap();
             let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
-            let index = index::build(&spec, VECTORS.clone(), &context).unwrap();
+            let index = index::build(&spec, VECTORS.clone().into(), &context).unwrap();
             let mut out = Saved { spec, sections: Vec::new() };
             index.save(&mut out).unwrap();
             saved.push(out);
@@ -125,7 +125,7 @@ fuzz_target!(|input: Input| {
             sections.insert(name, aligned(bytes));
         }
     }
-    let Ok(index) = index::load(&saved.spec, &sections, VECTORS.clone()) else { return };
+    let Ok(index) = index::load(&saved.spec, &sections, VECTORS.clone().into()) else { return };
     let k = usize::from(input.k) + 1;
     let knobs = format!(
         r#"{{"nprobe":{},"ef":{}}}"#,
@@ -136,9 +136,10 @@ fuzz_target!(|input: Input| {
     let queries: Vec<f32> = input.queries.as_flattened().iter().map(|&v| f32::from(v) / 32.0).collect();
     let allow = input.allow.map(|bits| BooleanBuffer::new(Buffer::from(&bits[..]), 0, ROWS));
     let stop = AtomicBool::new(false);
-    let probe = Probe { queries: &queries, k, allow: allow.as_ref(), params: &params, stop: &stop };
+    let probe =
+        Probe { queries: Queries::Float(&queries), k, allow: allow.as_ref(), params: &params, stop: &stop };
     let mut tops = [TopK::new(k), TopK::new(k)];
-    index.search(&probe, &mut Scratch::default(), &mut tops);
+    index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
     for top in &mut tops {
         let hits = top.drain_sorted();
         assert!(hits.len() <= k);

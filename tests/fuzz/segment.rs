@@ -7,7 +7,7 @@ use arrow_array::{
 };
 use elanus::Result;
 use elanus::index::catalog::{IndexSpec, VectorKind};
-use elanus::index::{self, BuildContext, Pace, Probe, Scratch};
+use elanus::index::{self, BuildContext, Pace, Probe, Queries, Scratch};
 use elanus::kernel::topk::TopK;
 use elanus::schema::{Schema, float_item};
 use elanus::segment::{IndexFile, Key, Live, Memory, Rows, Run, Sealed, SegmentView, Shared, gather};
@@ -67,7 +67,7 @@ static SEGMENT: LazyLock<Segment> = LazyLock::new(|| {
     sealed.write(&[SegmentView::growing(rows())]).unwrap();
     sealed.save_live(&Live::all(ROWS).without(&[3, 5, 59]), 1).unwrap();
     let context = BuildContext { pool: &shared.pool, seed: 1, pace: &Free };
-    let index = index::build(&SPEC, rows().vectors().unwrap().clone(), &context).unwrap();
+    let index = index::build(&SPEC, rows().vectors().clone(), &context).unwrap();
     index_file(&shared).save(&*index, ROWS).unwrap();
     let names = [Sealed::data_name().to_owned(), Sealed::live_name(1), IndexFile::name(1)];
     let files = names.map(|name| (name.clone(), disk.read(&sealed.dir().join(name)).unwrap())).to_vec();
@@ -115,15 +115,16 @@ fn use_rows(rows: &Rows) {
     let mut found = Vec::new();
     rows.find(Key::Text("k7"), &mut found);
     assert!(found.iter().all(|&row| rows.key(row as usize).text() == "k7"));
-    assert_eq!(rows.vectors().unwrap().len(), ROWS);
+    assert_eq!(rows.vectors().len(), ROWS);
 }
 
 fn use_index(index: &IndexFile, rows: &Rows) {
     let Ok(index) = index.get(rows) else { return };
     let (params, stop) = (SPEC.search_params("", 9).unwrap(), AtomicBool::new(false));
-    let probe = Probe { queries: &[1.0, 50.0, 9.0], k: 9, allow: None, params: &params, stop: &stop };
+    let probe =
+        Probe { queries: Queries::Float(&[1.0, 50.0, 9.0]), k: 9, allow: None, params: &params, stop: &stop };
     let mut tops = [TopK::new(9)];
-    index.index().search(&probe, &mut Scratch::default(), &mut tops);
+    index.index().search(&probe, &mut Scratch::default(), &mut tops).unwrap();
     assert!(tops[0].drain_sorted().iter().all(|hit| (hit.row as usize) < ROWS));
 }
 

@@ -8,11 +8,11 @@
 //! 2. the reverse links are grouped by the node that they start from, and each such node takes them in, selecting anew
 //!    when it has more than its degree.
 
-use super::select::Selector;
-use super::space::{Scorer, Space, Target};
 use crate::error::Result;
 use crate::index::BuildContext;
-use crate::index::beam::{Beam, EMPTY, Links, Scored};
+use crate::index::graph::beam::{Beam, EMPTY, Links, Scored};
+use crate::index::graph::select::Selector;
+use crate::index::graph::space::{Scorer, Space, Target};
 use parking_lot::Mutex;
 use rayon::prelude::*;
 

@@ -11,16 +11,15 @@
 //! Morozov & Babenko 2018).
 
 mod build;
-mod select;
-mod space;
 #[cfg(test)]
 mod tests;
 
-use super::beam::{Beam, EMPTY, End, Links, MAX_NODES, Pool, Scored};
 use super::catalog::{IndexSpec, Metric};
 use super::exact::{self, Exact};
+use super::graph::beam::{Beam, EMPTY, End, Links, MAX_NODES, Pool, Scored};
+use super::graph::space::{Scorer, Space, Target};
 use super::sections::{SectionWriter, Sections};
-use super::vectors::Vectors;
+use super::vectors::FloatVectors;
 use super::{BuildContext, Index, Probe, Scratch};
 use crate::error::{Code, Error, Result};
 use crate::kernel;
@@ -28,7 +27,6 @@ use crate::kernel::topk::TopK;
 use arrow_buffer::{BooleanBuffer, Buffer, ScalarBuffer, ToByteSlice};
 use build::Shape;
 use rayon::prelude::*;
-use space::{Scorer, Space, Target};
 use std::sync::atomic::Ordering;
 
 /// The layout of the sections.
@@ -44,7 +42,7 @@ const PREFETCH: usize = 4;
 
 /// A graph over all rows of a segment.
 pub struct Hnsw {
-    vectors: Vectors,
+    vectors: FloatVectors,
     shape: Shape,
     space: Space,
     /// The row of each node.
@@ -68,7 +66,7 @@ pub struct Buffers {
 
 impl Hnsw {
     /// Builds the graph with the parameters `M` and `efConstruction`.
-    pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Hnsw> {
+    pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) -> Result<Hnsw> {
         let total = vectors.len();
         if total > MAX_NODES {
             return Err(Error::invalid(format!(
@@ -94,7 +92,7 @@ impl Hnsw {
     }
 
     /// Opens what [`Index::save`] wrote. Links are checked one by one, so that a search never leaves its tables.
-    pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Hnsw> {
+    pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<Hnsw> {
         let (total, dim, shape) = (vectors.len(), vectors.dim(), shape(spec));
         let head = sections.typed::<u32>("head", 5)?;
         let [format, metric, m, levels, step] = head[..] else {
@@ -185,23 +183,25 @@ impl Hnsw {
 }
 
 impl Index for Hnsw {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
+    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let allowed = probe.allow.map_or(self.rows.len(), BooleanBuffer::count_set_bits);
         let wanted = probe.params.count("ef").max(probe.k);
         let metric = self.space.metric;
         if !self.is_worth_it(wanted, allowed) {
-            return exact::scan(metric, &self.vectors, probe, tops);
+            exact::scan(metric, &self.vectors, probe, tops);
+            return Ok(());
         }
-        let queries = probe.queries.chunks_exact(self.vectors.dim());
+        let queries = probe.floats().chunks_exact(self.vectors.dim());
         for (queries, top) in queries.zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
-                return;
+                break;
             }
             if !self.search_graph(queries, probe, wanted, allowed, &mut scratch.hnsw, top) {
-                let one = Probe { queries, ..*probe };
+                let one = probe.with_floats(queries);
                 exact::scan(metric, &self.vectors, &one, std::slice::from_mut(top));
             }
         }
+        Ok(())
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

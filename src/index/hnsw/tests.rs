@@ -1,6 +1,7 @@
 use super::*;
 use crate::Code;
 use crate::index::Pace;
+use crate::index::Queries;
 use crate::index::catalog::VectorKind;
 use crate::kernel::topk::Hit;
 use std::collections::BTreeMap;
@@ -61,7 +62,7 @@ fn noise(seed: u64) -> impl FnMut() -> f32 {
     }
 }
 
-/// Vectors around 20 centres, of uneven lengths.
+/// FloatVectors around 20 centres, of uneven lengths.
 fn clusters(rows: usize, seed: u64) -> Vec<f32> {
     let mut centre = noise(99);
     let centres: Vec<f32> = (0..20 * DIM).map(|_| centre()).collect();
@@ -74,8 +75,8 @@ fn clusters(rows: usize, seed: u64) -> Vec<f32> {
     values
 }
 
-fn vectors(values: &[f32]) -> Vectors {
-    Vectors::new(ScalarBuffer::from(values.to_vec()), DIM)
+fn vectors(values: &[f32]) -> FloatVectors {
+    FloatVectors::new(ScalarBuffer::from(values.to_vec()), DIM)
 }
 
 fn spec(metric: Metric, m: usize) -> IndexSpec {
@@ -98,9 +99,10 @@ fn build(values: &[f32], metric: Metric) -> Hnsw {
 fn search(index: &Hnsw, query: &[f32], k: usize, ef: usize, allow: Option<&BooleanBuffer>) -> Vec<Hit> {
     let params =
         spec(index.space.metric, 12).search_params(&format!(r#"{{"ef":{}}}"#, ef.max(k)), k).unwrap();
-    let probe = Probe { queries: query, k, allow, params: &params, stop: &AtomicBool::new(false) };
+    let probe =
+        Probe { queries: Queries::Float(query), k, allow, params: &params, stop: &AtomicBool::new(false) };
     let mut tops = [TopK::new(k)];
-    index.search(&probe, &mut Scratch::default(), &mut tops);
+    index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
     tops[0].drain_sorted()
 }
 
@@ -333,9 +335,15 @@ fn a_stopped_search_returns() {
     let index = build(&clusters(1000, 1), Metric::L2);
     let params = spec(Metric::L2, 12).search_params("", 10).unwrap();
     let query = clusters(1, 5);
-    let probe = Probe { queries: &query, k: 10, allow: None, params: &params, stop: &AtomicBool::new(true) };
+    let probe = Probe {
+        queries: Queries::Float(&query),
+        k: 10,
+        allow: None,
+        params: &params,
+        stop: &AtomicBool::new(true),
+    };
     let mut tops = [TopK::new(10)];
-    index.search(&probe, &mut Scratch::default(), &mut tops);
+    index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
     assert!(tops[0].is_empty());
 }
 

@@ -1,11 +1,11 @@
 //! The space that the graph lives in: seven-bit codes of all rows, scored by integer inner products, so that a build
 //! sees the same numbers on every machine.
 
+use super::beam::Score;
 use crate::error::{Error, Result};
-use crate::index::beam::Score;
 use crate::index::catalog::Metric;
 use crate::index::sections::{SectionWriter, Sections};
-use crate::index::vectors::Vectors;
+use crate::index::vectors::FloatVectors;
 use crate::kernel;
 use crate::quant::sq7::{self, Form, Query, Sq7, ZERO_CODE};
 use arrow_buffer::{MutableBuffer, ScalarBuffer, ToByteSlice};
@@ -41,7 +41,7 @@ pub struct Scorer<'a> {
 
 impl Space {
     /// Trains on `vectors` and encodes them; node `i` is row `rows[i]`. Runs on the pool of the caller.
-    pub fn encode(vectors: &Vectors, rows: &[u32], metric: Metric) -> Space {
+    pub fn encode(vectors: &FloatVectors, rows: &[u32], metric: Metric) -> Space {
         let quantizer = Sq7::train(vectors.values(), vectors.dim(), metric == Metric::Cosine);
         let stride = sq7::stride(vectors.dim());
         let mut codes = MutableBuffer::from_len_zeroed(rows.len() * stride);

@@ -1,8 +1,8 @@
 //! Which candidates become neighbours: the heuristic of Malkov & Yashunin 2016, Algorithm 4, which is the pruning rule of
 //! relative neighbourhood graphs.
 
+use super::beam::Scored;
 use super::space::{Space, Target};
-use crate::index::beam::Scored;
 
 /// The memory of one selection.
 #[derive(Default)]
