@@ -325,7 +325,7 @@ fn inverse_norm(row: &[f32]) -> f32 {
 }
 
 /// Steele, Lea and Flood's SplitMix64.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -340,7 +340,7 @@ impl Random {
     }
 
     /// `count` different numbers below `bound`, in random order (the start of a Fisher-Yates shuffle).
-    fn choose(&mut self, bound: usize, count: usize) -> Vec<u32> {
+    pub fn choose(&mut self, bound: usize, count: usize) -> Vec<u32> {
         let mut all: Vec<u32> = (0..bound as u32).collect();
         for i in 0..count {
             let other = i + self.below(bound - i);

@@ -42,7 +42,7 @@ impl Seeker {
         codes.query(query, &mut self.code);
         self.bits.clear();
         self.bits.extend_from_slice(query);
-        self.query = Query { measure, ones: query.iter().map(|byte| byte.count_ones() as i32).sum() };
+        self.query = Query::of(measure, query);
         self.top.reset(k);
     }
 

@@ -16,7 +16,8 @@ const FIVE: [Metric; 5] =
 const DISTANCES: [Metric; 3] = [Metric::Hamming, Metric::Jaccard, Metric::Tanimoto];
 
 /// Each kind of index and its metrics.
-const KINDS: [(&str, &[Metric]); 2] = [("BIN_FLAT", &FIVE), ("HNSW", &DISTANCES)];
+const KINDS: [(&str, &[Metric]); 3] =
+    [("BIN_FLAT", &FIVE), ("BIN_IVF_FLAT", &DISTANCES), ("HNSW", &DISTANCES)];
 
 struct Random(u64);
 
@@ -129,6 +130,7 @@ fn built(kind: &str, metric: Metric, vectors: &BinaryVectors) -> Box<dyn Index> 
 /// Searches with generous parameters: all lists, a wide beam.
 #[derive(Clone, Copy)]
 struct Ask<'a> {
+    kind: &'a str,
     k: usize,
     allow: Option<&'a BooleanBuffer>,
     params: &'a str,
@@ -137,18 +139,13 @@ struct Ask<'a> {
 const WIDE: &str = r#"{"nprobe":20,"ef":300}"#;
 
 fn asked(ask: Ask, queries: &BinaryVectors, search: impl FnOnce(&Probe, &mut [TopK])) -> Vec<Vec<Hit>> {
-    let mut params = Vec::new();
-    for kind in KINDS {
-        let entry = spec(kind.0, Metric::Hamming);
-        params.push(entry.search_params(ask.params, ask.k.min(300)).unwrap());
-    }
-    let longest = params.iter().max_by_key(|p| p.count("ef") + p.count("nprobe")).unwrap();
+    let params = spec(ask.kind, Metric::Hamming).search_params(ask.params, ask.k.min(300)).unwrap();
     let stop = AtomicBool::new(false);
     let probe = Probe {
         queries: Queries::Binary(queries.bytes()),
         k: ask.k,
         allow: ask.allow,
-        params: longest,
+        params: &params,
         stop: &stop,
     };
     let mut tops = vec![TopK::new(ask.k); queries.len()];
@@ -189,7 +186,7 @@ fn the_scan_follows_the_definitions() {
     let allow = every(300, 3);
     for metric in FIVE {
         for allow in [None, Some(&allow)] {
-            let ask = Ask { k: 1000, allow, params: "" };
+            let ask = Ask { kind: "BIN_FLAT", k: 1000, allow, params: "" };
             for (query, hits) in truth(metric, &vectors, ask, &queries).into_iter().enumerate() {
                 let mut want: Vec<(u32, f64)> = Vec::new();
                 for row in (0..300).filter(|&row| allow.is_none_or(|allow| allow.value(row))) {
@@ -238,15 +235,37 @@ fn flat_answers_exactly() {
             let index = built("BIN_FLAT", metric, &vectors);
             for k in [1, 10, 200] {
                 for allow in std::iter::once(None).chain(filters.iter().map(Some)) {
-                    let ask = Ask { k, allow, params: "" };
+                    let ask = Ask { kind: "BIN_FLAT", k, allow, params: "" };
                     let want = truth(metric, &vectors, ask, &queries);
                     assert_eq!(found(&*index, ask, &queries), want, "{metric:?} {stride} bytes, k {k}");
                 }
             }
             // One query alone.
             let one = BinaryVectors::new(Buffer::from(queries.row(3)), stride);
-            let ask = Ask { k: 10, allow: None, params: "" };
+            let ask = Ask { kind: "BIN_FLAT", k: 10, allow: None, params: "" };
             assert_eq!(found(&*index, ask, &one)[0], truth(metric, &vectors, ask, &queries)[3]);
+        }
+    }
+}
+
+#[test]
+fn all_lists_give_the_exact_answer() {
+    for (stride, one_in) in [(48, 2), (128, 40)] {
+        let (vectors, queries) = (rows(2_000, stride, one_in, 5), rows(70, stride, one_in, 6));
+        let half = every(2_000, 2);
+        for metric in DISTANCES {
+            let index = built("BIN_IVF_FLAT", metric, &vectors);
+            for allow in [None, Some(&half)] {
+                let ask = Ask { kind: "BIN_IVF_FLAT", k: 20, allow, params: WIDE };
+                assert_eq!(
+                    found(&*index, ask, &queries),
+                    truth(metric, &vectors, ask, &queries),
+                    "{metric:?}"
+                );
+                let ask = Ask { params: r#"{"nprobe":6}"#, ..ask };
+                let share = recall(&found(&*index, ask, &queries), &truth(metric, &vectors, ask, &queries));
+                assert!(share > 0.85, "{metric:?} with 6 of 20 lists: {share}");
+            }
         }
     }
 }
@@ -265,7 +284,7 @@ fn approximate_kinds_find_nearly_all_under_any_filter() {
                     .map(Some)
                     .chain([None])
                 {
-                    let ask = Ask { k: 10, allow, params: WIDE };
+                    let ask = Ask { kind, k: 10, allow, params: WIDE };
                     let share =
                         recall(&found(&*index, ask, &queries), &truth(metric, &vectors, ask, &queries));
                     assert!(share > 0.97, "{kind} {metric:?} {stride} bytes: {share}");
@@ -285,7 +304,7 @@ fn few_rows_and_large_k() {
                 let loaded =
                     load(&spec(kind, metric), &Saved::of(&*index).sections(), vectors.clone().into());
                 for k in [1, 10, 3000] {
-                    let ask = Ask { k, allow: None, params: WIDE };
+                    let ask = Ask { kind, k, allow: None, params: WIDE };
                     let want = truth(metric, &vectors, ask, &queries);
                     assert_eq!(found(&*index, ask, &queries), want, "{kind} {metric:?} {count} rows");
                     assert_eq!(found(&**loaded.as_ref().unwrap(), ask, &queries), want);
@@ -298,12 +317,12 @@ fn few_rows_and_large_k() {
 #[test]
 fn equal_rows_are_all_found() {
     let one = rows(1, 64, 9, 5);
-    for bytes in [one.bytes().repeat(1_200), vec![0; 64 * 1_200]] {
+    for bytes in [one.bytes().repeat(1_200), vec![0u8; 64 * 1_200]] {
         let vectors = BinaryVectors::new(bytes.into(), 64);
         for (kind, metrics) in KINDS {
             for &metric in metrics {
                 let index = built(kind, metric, &vectors);
-                let ask = Ask { k: 100, allow: None, params: WIDE };
+                let ask = Ask { kind, k: 100, allow: None, params: WIDE };
                 let hits = &found(&*index, ask, &one)[0];
                 let want = &truth(metric, &vectors, ask, &one)[0];
                 assert_eq!(hits.len(), want.len(), "{kind} {metric:?}");
@@ -337,7 +356,7 @@ fn saved_and_loaded_is_the_same() {
                 let loaded = load(&spec(kind, metric), &saved.sections(), vectors.clone().into()).unwrap();
                 assert!(Saved::of(&*loaded) == saved, "{kind} {metric:?}");
                 assert_eq!(loaded.memory(), index.memory());
-                let ask = Ask { k: 10, allow: None, params: r#"{"nprobe":3,"ef":20}"# };
+                let ask = Ask { kind, k: 10, allow: None, params: r#"{"nprobe":3,"ef":20}"# };
                 assert_eq!(found(&*loaded, ask, &queries), found(&*index, ask, &queries));
             }
         }
@@ -347,8 +366,8 @@ fn saved_and_loaded_is_the_same() {
 #[test]
 fn hostile_bytes_are_refused_or_harmless() {
     let (vectors, queries) = (rows(500, 64, 20, 5), rows(2, 64, 20, 6));
-    let ask = Ask { k: 10, allow: None, params: r#"{"nprobe":3,"ef":20}"# };
     for (kind, metrics) in KINDS {
+        let ask = Ask { kind, k: 10, allow: None, params: r#"{"nprobe":3,"ef":20}"# };
         let metric = metrics[1];
         let saved = Saved::of(&*built(kind, metric, &vectors));
         let load = |saved: &Saved| load(&spec(kind, metric), &saved.sections(), vectors.clone().into());
@@ -397,7 +416,7 @@ fn builds_can_be_cancelled_and_searches_stopped() {
 
 #[test]
 fn rows_beyond_the_counters_are_refused() {
-    let vectors = BinaryVectors::new(vec![255; 8192 * 2].into(), 8192);
+    let vectors = BinaryVectors::new(vec![255u8; 8192 * 2].into(), 8192);
     for (kind, metrics) in KINDS {
         let result = try_build(&spec(kind, metrics[0]), &vectors, 1, &Free);
         assert_eq!(result.err().map(|e| e.code()), Some(Code::InvalidParameter), "{kind}");

@@ -4,6 +4,7 @@
 //! order, how far to go behind a filter, and that a list which several queries of a batch want is read once. It knows a
 //! kind by two traits: its [`Coarse`] step finds the nearest centroids, and its [`Codec`] scores what lies in the lists.
 
+pub mod bits;
 mod float;
 mod layout;
 mod lists;
@@ -151,6 +152,8 @@ impl<C: Codec> Default for Room<C> {
 pub struct Buffers {
     lists: lists::Buffers,
     raw: Room<raw::Raw>,
+    bits: Room<bits::Bits>,
+    differ: Vec<i32>,
 }
 
 /// Builds an index of lists over float vectors.
