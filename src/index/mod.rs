@@ -192,6 +192,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
         (IndexType::Hnsw, Vectors::Float(v)) => {
             Box::new(hnsw::Hnsw::<hnsw::Floats>::build(spec, v, context)?)
         }
+        (IndexType::BinIvfFlat, Vectors::Binary(v)) => ivf::bits::build(spec, v, context)?,
         (IndexType::Hnsw, Vectors::Binary(v)) => Box::new(hnsw::Hnsw::<hnsw::Bits>::build(spec, v, context)?),
         (IndexType::BinFlat, Vectors::Binary(v)) => {
             Box::new(binary::BinFlat::build(spec.metric, v, context)?)
@@ -209,6 +210,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
         (IndexType::Hnsw, Vectors::Float(v)) => {
             Box::new(hnsw::Hnsw::<hnsw::Floats>::load(spec, sections, v)?)
         }
+        (IndexType::BinIvfFlat, Vectors::Binary(v)) => ivf::bits::load(spec, sections, v)?,
         (IndexType::Hnsw, Vectors::Binary(v)) => Box::new(hnsw::Hnsw::<hnsw::Bits>::load(spec, sections, v)?),
         (IndexType::BinFlat, Vectors::Binary(v)) => {
             Box::new(binary::BinFlat::load(spec.metric, sections, v)?)

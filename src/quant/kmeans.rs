@@ -325,10 +325,10 @@ fn inverse_norm(row: &[f32]) -> f32 {
 }
 
 /// Steele, Lea and Flood's SplitMix64.
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Random {
+    pub fn new(seed: u64) -> Random {
         Random(seed)
     }
 
@@ -344,7 +344,7 @@ impl Random {
     }
 
     /// `count` different numbers below `bound`, in random order (the start of a Fisher-Yates shuffle).
-    pub(super) fn choose(&mut self, bound: usize, count: usize) -> Vec<u32> {
+    pub fn choose(&mut self, bound: usize, count: usize) -> Vec<u32> {
         let mut all: Vec<u32> = (0..bound as u32).collect();
         for i in 0..count {
             let other = i + self.below(bound - i);

@@ -41,6 +41,7 @@ impl Index for BinFlat {
         let source = Source {
             codes: &self.codes,
             rows: None,
+            first: 0,
             vectors: &self.vectors,
             allow: probe.allow,
             stop: probe.stop,

@@ -40,6 +40,10 @@ pub struct Query {
 }
 
 impl Query {
+    pub fn of(measure: Measure, bits: &[u8]) -> Query {
+        Query { measure, ones: bits.iter().map(|byte| byte.count_ones() as i32).sum() }
+    }
+
     /// The score of a row of `ones` set bits that differs in `differ`; `None`: it does not match. Counts are whole
     /// numbers below 2^24, so that the one division gives the same number on every machine.
     pub fn score(self, ones: i32, differ: i32) -> Option<f32> {

@@ -3,6 +3,7 @@
 //! Every binary metric follows from three counts: the set bits of the query, those of the row, and the bits in which
 //! they differ ([`measure`]). The first two are stored or counted once, so that one kernel serves all metrics.
 
+pub mod clusters;
 mod codes;
 mod flat;
 pub mod measure;

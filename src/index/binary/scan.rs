@@ -28,14 +28,12 @@ pub struct Seeker {
     bits: Vec<u8>,
     code: Vec<u8>,
     top: TopK,
-    /// How many allowed rows were shown to it.
-    seen: usize,
 }
 
 impl Default for Seeker {
     fn default() -> Seeker {
         let query = Query { measure: Measure::Hamming, ones: 0 };
-        Seeker { query, bits: Vec::new(), code: Vec::new(), top: TopK::new(0), seen: 0 }
+        Seeker { query, bits: Vec::new(), code: Vec::new(), top: TopK::new(0) }
     }
 }
 
@@ -44,14 +42,8 @@ impl Seeker {
         codes.query(query, &mut self.code);
         self.bits.clear();
         self.bits.extend_from_slice(query);
-        self.query = Query { measure, ones: query.iter().map(|byte| byte.count_ones() as i32).sum() };
+        self.query = Query::of(measure, query);
         self.top.reset(k);
-        self.seen = 0;
-    }
-
-    /// How many allowed rows it has seen.
-    pub fn seen(&self) -> usize {
-        self.seen
     }
 
     /// Hands out what it found.
@@ -79,19 +71,29 @@ struct Hopeful {
     row: u32,
 }
 
-/// What a scan reads: codes, the row of each place (`None`: the place itself), the rows, and which of them count.
+/// What a scan reads: codes, the rows, and which of them count.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub codes: &'a Codes,
+    /// The row of each place from `first` on (`None`: the place itself).
     pub rows: Option<&'a [u32]>,
+    pub first: usize,
     pub vectors: &'a BinaryVectors,
     pub allow: Option<&'a BooleanBuffer>,
     pub stop: &'a AtomicBool,
 }
 
 impl Source<'_> {
-    /// Shows the codes of `places` to the seekers that `active` names (at most [`GROUP`]).
-    pub fn scan(&self, places: Range<usize>, active: &[u32], seekers: &mut [Seeker], buffers: &mut Buffers) {
+    /// Shows the codes of `places` to the seekers that `active` names (at most [`GROUP`]); returns how many of the rows
+    /// are allowed.
+    pub fn scan(
+        &self,
+        places: Range<usize>,
+        active: &[u32],
+        seekers: &mut [Seeker],
+        buffers: &mut Buffers,
+    ) -> usize {
+        let mut shown = 0;
         let width = self.codes.width();
         buffers.queries.clear();
         for &i in active {
@@ -100,24 +102,25 @@ impl Source<'_> {
         let most = (BLOCK_BYTES / width).clamp(LANES, BLOCK_ROWS);
         for first in places.clone().step_by(most) {
             if self.stop.load(Ordering::Relaxed) {
-                return;
+                return shown;
             }
             let block = first..(first + most).min(places.end);
             let allowed = self.allowed_in(&block);
             if allowed == 0 {
                 continue;
             }
+            shown += allowed;
             let mut differ = std::mem::take(&mut buffers.differ);
             differ.resize(active.len() * block.len(), 0);
             kernel::hamming_block(&buffers.queries, self.codes.of(block.clone()), width, &mut differ);
             for (&i, differ) in active.iter().zip(differ.chunks_exact(block.len())) {
                 let seeker = &mut seekers[i as usize];
-                seeker.seen += allowed;
                 self.sift(block.start, differ, seeker, buffers);
                 self.compare(seeker, buffers);
             }
             buffers.differ = differ;
         }
+        shown
     }
 
     /// How many rows of a block are allowed.
@@ -125,9 +128,10 @@ impl Source<'_> {
         match (self.allow, self.rows) {
             (None, _) => block.len(),
             (Some(allow), None) => allow.slice(block.start, block.len()).count_set_bits(),
-            (Some(allow), Some(rows)) => {
-                rows[block.clone()].iter().filter(|&&row| allow.value(row as usize)).count()
-            }
+            (Some(allow), Some(rows)) => rows[block.start - self.first..block.end - self.first]
+                .iter()
+                .filter(|&&row| allow.value(row as usize))
+                .count(),
         }
     }
 
@@ -148,7 +152,7 @@ impl Source<'_> {
             }
             for (i, (&differ, &ones)) in differ.iter().zip(ones).enumerate() {
                 let at = first + lane * LANES + i;
-                let row = self.rows.map_or(at as u32, |rows| rows[at]);
+                let row = self.rows.map_or(at as u32, |rows| rows[at - self.first]);
                 if admits(limit, own, differ, ones)
                     && self.allow.is_none_or(|allow| allow.value(row as usize))
                 {

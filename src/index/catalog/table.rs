@@ -201,6 +201,7 @@ pub static ENTRIES: &[Entry] = &[
         index_type: IndexType::BinIvfFlat,
         name: "BIN_IVF_FLAT",
         aliases: &["BIN_IVFFLAT"],
+        works: &[VectorKind::Binary],
         build: &[NLIST],
         search: &[NPROBE],
         ..binary(BINARY_DISTANCES)

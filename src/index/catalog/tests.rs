@@ -289,6 +289,9 @@ fn binary_fields_take_the_old_names() {
         ("1", IndexType::BinFlat, "FLAT"),
         ("BIN_FLAT", IndexType::BinFlat, "BIN_FLAT"),
         ("BIN_IDMAP", IndexType::BinFlat, "BIN_FLAT"),
+        ("IVF_FLAT", IndexType::BinIvfFlat, "IVF_FLAT"),
+        ("IVFLAT", IndexType::BinIvfFlat, "IVF_FLAT"),
+        ("bin_ivf_flat", IndexType::BinIvfFlat, "BIN_IVF_FLAT"),
         ("HNSW", IndexType::Hnsw, "HNSW"),
     ] {
         let spec = read(&format!(r#"{{"index_type":"{asked}","metric_type":"JACCARD"}}"#)).unwrap();

@@ -4,6 +4,7 @@
 //! order, how far to go behind a filter, and that a list which several queries of a batch want is read once. It knows a
 //! kind by two traits: its [`Coarse`] step finds the nearest centroids, and its [`Codec`] scores what lies in the lists.
 
+pub mod bits;
 mod float;
 mod hybrid;
 mod layout;
@@ -170,6 +171,8 @@ pub struct Buffers {
     raw: Room<raw::Raw>,
     sq8: Room<sq8::Sq8>,
     pq: Room<pq::Pq>,
+    bits: Room<bits::Bits>,
+    differ: Vec<i32>,
 }
 
 /// Builds an index of lists over float vectors.
