@@ -7,6 +7,7 @@ mod flat;
 mod graph;
 mod hnsw;
 mod ivf;
+mod nsg;
 mod scan;
 pub mod sections;
 mod shadow;
@@ -69,6 +70,7 @@ pub struct Scratch {
     all: Vec<u32>,
     ivf: ivf::Buffers,
     hnsw: hnsw::Buffers,
+    nsg: nsg::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -151,6 +153,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::build(spec.metric, v, context)?),
         (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::build(spec, v, context)?),
         (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::build(spec, v, context)?),
+        (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
@@ -162,6 +165,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::load("", spec.metric, sections, v)?),
         (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::load(spec, sections, v)?),
         (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::load(spec, sections, v)?),
+        (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
