@@ -8,6 +8,7 @@ mod flat;
 mod graph;
 mod hnsw;
 mod ivf;
+mod nsg;
 mod scan;
 pub mod sections;
 mod shadow;
@@ -95,6 +96,7 @@ pub struct Scratch {
     hnsw: hnsw::Buffers,
     bit_seekers: Vec<binary::Seeker>,
     bits: binary::Buffers,
+    nsg: nsg::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -197,6 +199,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
         (IndexType::BinFlat, Vectors::Binary(v)) => {
             Box::new(binary::BinFlat::build(spec.metric, v, context)?)
         }
+        (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
@@ -215,6 +218,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
         (IndexType::BinFlat, Vectors::Binary(v)) => {
             Box::new(binary::BinFlat::load(spec.metric, sections, v)?)
         }
+        (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
