@@ -38,8 +38,8 @@ enum Step {
 
 use Step::*;
 
-/// Only the first segment of `a` is large enough for an index, so that nothing is built in the background, and the
-/// operations come in the same order every time.
+/// Only the first segment of `a` and those that compactions make of it are large enough for an index, and these have it
+/// when they come: so nothing is built in the background, and the operations come in the same order every time.
 const SCRIPT: &[Step] = &[
     Create("a"),
     Insert("a", 0, 20),
