@@ -34,7 +34,7 @@ lint: ## rustfmt and clippy, as CI sees them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-bindings: ## rewrites what is generated from src/ffi
+bindings: ## rewrites what is generated from src/ffi and the index catalog
 	$(CARGO) run --locked -q -p elanus-generate
 
 check-bindings: ## compares what is committed with what would be generated
