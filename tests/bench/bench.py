@@ -81,10 +81,20 @@ class Engine:
         self.home = tempfile.mkdtemp(prefix="bench-")
         address = os.path.join(self.home, "socket")
         with Listener(address) as listener:
-            self.process = subprocess.Popen([python, os.path.join(HERE, "worker.py"), address, cls.name, set_name, folder, str(queries)])
+            command = [python, os.path.join(HERE, "worker.py"), address, cls.name, set_name, folder, str(queries)]
+            with open(os.path.join(self.home, "log"), "wb") as log:  # libraries chatter
+                self.process = subprocess.Popen(command, stdout=log, stderr=log)
             # A worker that dies before it calls would be waited for without end.
             listener._listener._socket.settimeout(60)
-            self.pipe = listener.accept()
+            try:
+                self.pipe = listener.accept()
+            except TimeoutError as e:
+                self.process.kill()
+                raise RuntimeError(self.last_words()) from e
+
+    def last_words(self):
+        with open(os.path.join(self.home, "log"), errors="replace") as log:
+            return log.read()[-500:]
 
     def call(self, operation, **keywords):
         try:
@@ -93,7 +103,7 @@ class Engine:
                 raise TimeoutError(f"{operation} took more than an hour")
             good, answer = self.pipe.recv()
         except (EOFError, OSError) as e:
-            raise RuntimeError(f"{operation}: the process is gone ({self.process.poll()}, {e})") from e
+            raise RuntimeError(f"{operation}: the process is gone ({self.process.poll()}): {self.last_words()}") from e
         if not good:
             raise RuntimeError(answer)
         return answer
@@ -208,12 +218,13 @@ def compare(options, s, family, live, sweeps, built, record, about):
             record.add("build_s", ours["build_s"], peer["build_s"], name, "s", threads=options.threads, **about)
         # Where the peer's index holds the vectors, ours counts with them.
         size = ours["size"] + (len(s.base) * s.row_bytes if peer["raw"] else 0)
-        record.add("index_bytes", size / len(s.base), peer["size"] / len(s.base), name, "bytes/vector", **about)
+        record.add("index_bytes", size / len(s.base), peer["size"] / len(s.base), name, "bytes/vector", **about,
+                   ours_without_vectors=round(ours["size"] / len(s.base), 1), peer_holds_vectors=peer["raw"])
         if family.codes:
             for value in sorted({max(1, family.high(s) // part) for part in (64, 16, 4)}):
                 record.add("recall", sweeps["elanus"].at(value), sweeps[name].at(value), name, f"recall@{K} at {family.knob} {value}", **about)
-    if family.knob and options.curves:
-        curves(options, sweeps, about)
+    if options.curves:
+        curves(options, s, sweeps, built, about)
 
 
 def rounds(options, live, sweeps, targets, record, about):
@@ -244,18 +255,22 @@ def rounds(options, live, sweeps, targets, record, about):
             record.add("qps", ours["many"], peer["many"], name, "queries/s", recall=target, threads=options.threads, **about, **params)
 
 
-def curves(options, sweeps, about):
-    """Speed at some values of the knob, for the plot: to results/DATE-curves.jsonl."""
-    path = os.path.join(options.results, f"{time.strftime('%Y-%m-%d')}-curves.jsonl")
-    with open(path, "a", encoding="utf-8") as out:
+def curves(options, s, sweeps, built, about):
+    """Speed at some values of the knob, for the plot and the guide: to results/DATE-curves.jsonl."""
+    start = {"machine": machine(), "time": time.strftime("%FT%TZ", time.gmtime())}
+    with open(os.path.join(options.results, f"{time.strftime('%Y-%m-%d')}-curves.jsonl"), "a", encoding="utf-8") as out:
         for name, sweep in sweeps.items():
-            end = sweep.cheapest(0.998) or sweep.high
-            steps = 7
-            values = sorted({round(sweep.low * (end / sweep.low) ** (i / (steps - 1))) for i in range(steps)})
+            values = [None]
+            if sweep.family.knob is not None:
+                end, steps = sweep.cheapest(0.998) or sweep.high, 7
+                values = {round(sweep.low * (end / sweep.low) ** (i / (steps - 1))) for i in range(steps)}
+                values = sorted(values | {v for v in map(sweep.cheapest, TARGETS) if v is not None})
+            size = {"rows": len(s.base), "dim": s.dim, "build_s": round(built[name]["build_s"], 3), "index_bytes": round(built[name]["size"] / len(s.base), 1),
+                    "most": round(sweep.most(), 4)}
             for value in values:
                 one = sweep.engine.call("singles", k=K, params=sweep.params(value), seconds=options.seconds)
-                line = {"topic": "curves", **about, "engine": name, "params": sweep.params(value), "recall": round(sweep.at(value), 4),
-                        "qps": round(one["qps"], 1), "threads": 1, "machine": machine(), "time": time.strftime("%FT%TZ", time.gmtime())}
+                line = {"topic": "curves", **about, "engine": name, **size, "params": sweep.params(value), "threads": 1,
+                        "recall": round(sweep.at(sweep.high if value is None else value), 4), "qps": round(one["qps"], 1), **start}
                 out.write(json.dumps(line) + "\n")
 
 

@@ -47,6 +47,7 @@ class Library:
             ("elanus_collection_search", P, P, c.c_char_p, P, c.c_size_t, c.c_size_t, c.POINTER(SearchOptions), E),
             ("elanus_collection_search_binary", P, P, c.c_char_p, P, c.c_size_t, c.c_size_t, c.POINTER(SearchOptions), E),
             ("elanus_collection_delete_int64", c.c_uint32, P, P, c.c_size_t, P, E),
+            ("elanus_index_drop", c.c_uint32, P, c.c_char_p, E),
             ("elanus_index_get_state", c.c_uint32, P, c.c_char_p, P, P, E),
             ("elanus_result_count", c.c_size_t, P),
             ("elanus_result_offsets", P, P),

@@ -78,7 +78,6 @@ class Worker:
 
 
 def main(address, *arguments):
-    os.dup2(2, 1)  # libraries may print; the report is ours
     pipe, worker = Client(address), None
     while True:
         request = pipe.recv()
