@@ -4,13 +4,12 @@
 use crate::cases::{Case, working};
 use crate::engine::{Random, none_wrong};
 use crate::sets::*;
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use elanus::Result;
 use elanus::index::catalog::{IndexSpec, Metric, VectorKind};
-use elanus::index::vectors::{FloatVectors, Vectors};
+use elanus::index::vectors::Vectors;
 use elanus::index::{self, BuildContext, Index, Pace, Probe, Queries, Scratch};
 use elanus::kernel::topk::{Hit, TopK};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -200,11 +199,6 @@ fn bits_under_random_bitmaps() {
     every_type_on(set, Metric::Hamming, &bitmaps);
 }
 
-/// The folder of the large text set, expanded: `make filters` sets it.
-fn large() -> Option<PathBuf> {
-    Some(PathBuf::from(std::env::var_os("ELANUS_LARGE_TEXTS")?))
-}
-
 /// The predicates of the large set's `meta.json`, by the names of their ground truth.
 fn of_large_texts(table: &str) -> Vec<(&'static str, BooleanBuffer)> {
     let languages = ["python", "perl", "ruby", "rust", "golang", "haskell", "javascript", "java"];
@@ -234,17 +228,13 @@ fn of_large_texts(table: &str) -> Vec<(&'static str, BooleanBuffer)> {
 #[test]
 #[ignore = "takes minutes and wants the large sets: make filters"]
 fn large_texts_under_their_own_filters() {
-    let folder = large().expect("ELANUS_LARGE_TEXTS names the folder of the expanded set");
-    let file = |name: &str| -> Vec<u8> {
-        let path: &Path = &folder.join(name);
-        std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-    };
-    let rows = |name: &str| FloatVectors::new(Buffer::from_vec(file(name)).into(), 384);
+    let folder = large_folder("minilm-text-384-cos");
+    let file = |name: &str| read_large(&folder, name);
+    let rows = |name: &str| large_floats(file(name), 384);
     let (base, queries) = (rows("base.f32"), rows("queries.f32"));
     let table = String::from_utf8(file("attrs.csv")).expect("a table of text");
     let count = 200;
-    let mut set = Set { name: "large texts", dim: 384, base: base.into(), queries: queries.into() };
-    set.queries = head(&set.queries, count);
+    let set = Set { name: "large texts", dim: 384, base, queries: head(&queries, count) };
     let near = |name: &str| -> Vec<Vec<i32>> {
         let bytes = file(name);
         let ids =

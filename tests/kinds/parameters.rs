@@ -272,16 +272,17 @@ fn types_on_fields_that_are_not_theirs() {
     }
 }
 
-/// FLAT and IVF_FLAT on a binary field are BIN_FLAT and BIN_IVF_FLAT, as in Milvus 1.x.
+/// FLAT and IVF_FLAT on a binary field are BIN_FLAT and BIN_IVF_FLAT, as in Milvus 1.x, and described as they were asked for.
 #[test]
 fn the_names_of_milvus_1_on_binary_fields() {
     let bed = Bed::new(VectorKind::Binary);
     for case in working().iter().filter(|case| case.entry.name.starts_with("BIN_")) {
-        let old = &case.entry.name["BIN_".len()..];
-        let metric = case.metrics()[0].name();
-        for name in [old.to_owned(), old.to_lowercase(), case.entry.index_type.id().to_string()] {
-            bed.create(&format!(r#"{{"index_type":"{name}","metric_type":"{metric}"}}"#)).expect("an index");
-            assert_eq!(bed.described()["index_type"], case.entry.name);
+        let (new, metric) = (case.entry.name, case.metrics()[0].name());
+        let old = &new["BIN_".len()..];
+        let number = case.entry.index_type.id().to_string();
+        for (asked, described) in [(old, old), (&old.to_lowercase(), old), (new, new), (&number, new)] {
+            bed.create(&format!(r#"{{"index_type":"{asked}","metric_type":"{metric}"}}"#)).expect("an index");
+            assert_eq!(bed.described()["index_type"], described, "{asked}");
         }
     }
 }

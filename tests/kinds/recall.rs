@@ -172,6 +172,16 @@ fn tags_by_every_metric() {
     every_type_on(tags(), &metrics_of(VectorKind::Binary));
 }
 
+/// Each type on the first 10,000 rows of the large sets: pixels, and fingerprints of molecules. `make filters`.
+#[test]
+#[ignore = "wants the large sets: make filters"]
+fn pixels_and_molecules() {
+    every_type_on(large("pixels", "fashion-mnist-784-l2", 784), &[Metric::L2]);
+    let molecules = |metric| every_type_on(large("molecules", "morgan-2048-jaccard", 2_048), &[metric]);
+    molecules(Metric::Jaccard);
+    molecules(Metric::Hamming);
+}
+
 /// Codes of a byte a dimension lose a point at most, with the same lists.
 #[test]
 fn ivf_sq8_is_as_good_as_ivf_flat() {

@@ -3,7 +3,7 @@
 use arrow_buffer::Buffer;
 use elanus::index::catalog::Metric;
 use elanus::index::vectors::{BinaryVectors, FloatVectors, Vectors};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How many hits recall asks for.
 pub const K: usize = 10;
@@ -66,6 +66,32 @@ pub fn sign() -> Set {
 pub fn tags() -> Set {
     let load = |name| bits(read(name), 256);
     Set { name: "tags", dim: 256, base: load("tags/base.u8"), queries: load("tags/queries.u8") }
+}
+
+/// The folder of an expanded large set: `make filters` says where they are.
+pub fn large_folder(name: &str) -> PathBuf {
+    let sets = std::env::var_os("ELANUS_LARGE_SETS")
+        .expect("ELANUS_LARGE_SETS names the folder of the expanded sets");
+    PathBuf::from(sets).join(name)
+}
+
+pub fn read_large(folder: &Path, name: &str) -> Vec<u8> {
+    let path = folder.join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+pub fn large_floats(bytes: Vec<u8>, dim: usize) -> Vectors {
+    FloatVectors::new(Buffer::from_vec(bytes).into(), dim).into()
+}
+
+/// The first 10,000 rows of a large set, and some queries.
+pub fn large(name: &'static str, folder: &str, dim: usize) -> Set {
+    let folder = large_folder(folder);
+    let load = |what: &str, rows: usize| match folder.join(format!("{what}.u8")).exists() {
+        true => head(&bits(read_large(&folder, &format!("{what}.u8")), dim), rows),
+        false => head(&large_floats(read_large(&folder, &format!("{what}.f32")), dim), rows),
+    };
+    Set { name, dim, base: load("base", 10_000), queries: load("queries", 200) }
 }
 
 /// The first `count` rows.
