@@ -46,6 +46,10 @@ pub(super) struct Kernels {
     pub hamming_rows: unsafe fn(&[u8], &[u8], &mut [i32]),
     pub hamming_gather: GatherBits,
     pub hamming_block: unsafe fn(&[u8], &[u8], usize, &mut [i32]),
+    pub dot_byte_block: unsafe fn(&[i8], usize, &[u8], usize, &mut [i32]),
+    pub combine_columns: unsafe fn(&[f32], &[f32], &mut [f32]),
+    pub nearest_columns: unsafe fn(&[f32], usize, &[f32], &[f32], &mut [u32]),
+    pub sum_tables: unsafe fn(&[u8], &[u8], usize, &mut [u32; 32]),
 }
 
 impl Level {
@@ -162,6 +166,10 @@ macro_rules! entries {
                 hamming_rows,
                 hamming_gather,
                 hamming_block,
+                dot_byte_block,
+                combine_columns,
+                nearest_columns,
+                sum_tables,
             };
 
         // SAFETY (of all): the caller of an entry vouches for the features and the lengths, as `lanes` asks.
@@ -248,6 +256,36 @@ macro_rules! entries {
         fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
             // SAFETY: see above.
             unsafe { bits::hamming_block::<$lanes>(queries, rows, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { lanes::dot_byte_block::<$lanes>(queries, width, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn combine_columns(point: &[f32], columns: &[f32], out: &mut [f32]) {
+            // SAFETY: see above.
+            unsafe { lanes::combine_columns::<$lanes>(point, columns, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn nearest_columns(
+            points: &[f32],
+            stride: usize,
+            columns: &[f32],
+            half_norms: &[f32],
+            out: &mut [u32],
+        ) {
+            // SAFETY: see above.
+            unsafe { lanes::nearest_columns::<$lanes>(points, stride, columns, half_norms, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
+            // SAFETY: see above.
+            unsafe { lanes::sum_tables::<$lanes>(tables, codes, stride, out) }
         }
     };
 }
