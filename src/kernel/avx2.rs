@@ -151,6 +151,21 @@ impl Lanes for Avx2 {
         unsafe { _mm256_add_epi32(sums, _mm256_sad_epu8(counts, _mm256_setzero_si256())) }
     }
 
+    /// The upper half of each 64-bit lane is clear: two sums fit into one register.
+    #[inline(always)]
+    unsafe fn sum4_counts([a, b, c, d]: [__m256i; 4]) -> [i32; 4] {
+        let mut out = [0; 4];
+        // SAFETY: the CPU has the features, and `out` has four places.
+        unsafe {
+            let ab = _mm256_or_si256(a, _mm256_slli_epi64::<32>(b));
+            let cd = _mm256_or_si256(c, _mm256_slli_epi64::<32>(d));
+            let both = _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+            let sums = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256::<1>(both));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), sums);
+        }
+        out
+    }
+
     #[inline(always)]
     unsafe fn add_wide_products(sums: __m256i, query: __m256i, code: __m256i) -> __m256i {
         // Two products are at most 2 * 255 * 64 = 32,640: nothing saturates here either.

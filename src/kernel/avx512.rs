@@ -114,7 +114,7 @@ impl<const VNNI: bool, const POPCNT: bool> Lanes for Avx512<VNNI, POPCNT> {
         // SAFETY: the CPU has the features, and `NIBBLES` has 16 bytes.
         unsafe {
             if POPCNT {
-                return _mm512_add_epi32(counts, _mm512_popcnt_epi32(bits));
+                return _mm512_add_epi64(counts, _mm512_popcnt_epi64(bits));
             }
             let table = _mm512_broadcast_i32x4(_mm_loadu_si128(NIBBLES.as_ptr().cast()));
             let mask = _mm512_set1_epi8(15);
@@ -131,6 +131,12 @@ impl<const VNNI: bool, const POPCNT: bool> Lanes for Avx512<VNNI, POPCNT> {
             let counts = if POPCNT { counts } else { _mm512_sad_epu8(counts, _mm512_setzero_si512()) };
             _mm512_add_epi32(sums, counts)
         }
+    }
+
+    #[inline(always)]
+    unsafe fn sum4_counts([a, b, c, d]: [__m512i; 4]) -> [i32; 4] {
+        // SAFETY: the CPU has the features.
+        unsafe { Avx2::sum4_counts([half_i32(a), half_i32(b), half_i32(c), half_i32(d)]) }
     }
 
     #[inline(always)]

@@ -57,13 +57,53 @@ unsafe fn four<S: Lanes>(query: &[u8], rows: [*const u8; SCAN_ROWS]) -> [i32; SC
         for (sum, row) in sums.iter_mut().zip(rows) {
             *sum = difference::<S>(query.as_ptr(), row, query.len());
         }
-        S::sum4_i32(sums)
+        S::sum4_counts(sums)
+    }
+}
+
+/// [`hamming_rows`] for rows of `N` whole registers, whose query stays in registers: folds are so short.
+#[inline(always)]
+unsafe fn short_rows<S: Lanes, const N: usize>(query: &[u8], rows: &[u8], out: &mut [i32]) {
+    let stride = N * S::BYTES;
+    // SAFETY: a query of `N` registers' bytes.
+    let query_bits =
+        unsafe { std::array::from_fn::<_, N, _>(|i| S::load_bytes(query.as_ptr().add(i * S::BYTES))) };
+    let (fours, rest) = out.as_chunks_mut::<SCAN_ROWS>();
+    let mut row = rows.as_ptr();
+    for out in fours {
+        // SAFETY: `rows` holds as many rows as `out` has places.
+        unsafe {
+            let mut sums = [S::zero_sums(); SCAN_ROWS];
+            for sum in &mut sums {
+                let mut counts = S::zero_bytes();
+                for (i, bits) in query_bits.iter().enumerate() {
+                    counts = S::count(counts, S::xor(*bits, S::load_bytes(row.add(i * S::BYTES))));
+                }
+                *sum = S::add_counts(S::zero_sums(), counts);
+                row = row.add(stride);
+            }
+            *out = S::sum4_counts(sums);
+        }
+    }
+    let done = rows.len() - rest.len() * stride;
+    for (out, row) in rest.iter_mut().zip(rows[done..].chunks_exact(stride)) {
+        // SAFETY: a query and a row of `stride` bytes.
+        *out = unsafe { hamming::<S>(query, row) };
     }
 }
 
 #[inline(always)]
 pub(super) unsafe fn hamming_rows<S: Lanes>(query: &[u8], rows: &[u8], out: &mut [i32]) {
     let stride = query.len();
+    // SAFETY: rows of that many registers.
+    unsafe {
+        match stride {
+            _ if stride == S::BYTES => return short_rows::<S, 1>(query, rows, out),
+            _ if stride == 2 * S::BYTES => return short_rows::<S, 2>(query, rows, out),
+            _ if stride == 4 * S::BYTES => return short_rows::<S, 4>(query, rows, out),
+            _ => {}
+        }
+    }
     let whole = if stride < S::BYTES { 0 } else { out.len() / SCAN_ROWS * SCAN_ROWS };
     for i in (0..whole).step_by(SCAN_ROWS) {
         // SAFETY: `rows` holds `out.len()` rows of `stride` bytes, and these four lie before `whole`.

@@ -52,6 +52,12 @@ pub(super) trait Lanes {
     /// [`Lanes::add_counts`].
     unsafe fn count(counts: Self::B, bits: Self::B) -> Self::B;
     unsafe fn add_counts(sums: Self::I, counts: Self::B) -> Self::I;
+    /// The totals of four sums that only [`Lanes::add_counts`] made.
+    #[inline(always)]
+    unsafe fn sum4_counts(sums: [Self::I; 4]) -> [i32; 4] {
+        // SAFETY: the CPU has the features.
+        unsafe { Self::sum4_i32(sums) }
+    }
     /// All lanes are `value`.
     unsafe fn splat(value: f32) -> Self::F;
     unsafe fn store(to: *mut f32, from: Self::F);

@@ -41,7 +41,10 @@ pub struct Query {
 
 impl Query {
     pub fn of(measure: Measure, bits: &[u8]) -> Query {
-        Query { measure, ones: bits.iter().map(|byte| byte.count_ones() as i32).sum() }
+        let (words, rest) = bits.as_chunks::<8>();
+        let words = words.iter().map(|&word| u64::from_le_bytes(word).count_ones());
+        let ones: u32 = words.chain(rest.iter().map(|byte| byte.count_ones())).sum();
+        Query { measure, ones: ones as i32 }
     }
 
     /// The score of a row of `ones` set bits that differs in `differ`; `None`: it does not match. Counts are whole

@@ -134,7 +134,7 @@ impl Domain for Bits {
 
     fn aim(&self, probe: &Probe, target: &mut Target) {
         let bits = probe.bits();
-        target.aim(bits, bits.iter().map(|byte| byte.count_ones() as i32).sum());
+        target.aim(bits, Query::of(Measure::of(self.metric), bits).ones);
     }
 
     /// The graph's scores are exact.
