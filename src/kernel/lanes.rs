@@ -44,6 +44,15 @@ pub(super) trait Lanes {
     unsafe fn add_wide_products(sums: Self::I, query: Self::B, code: Self::B) -> Self::I;
     unsafe fn sum4_i32(a: [Self::I; 4]) -> [i32; 4];
 
+    unsafe fn zero_bytes() -> Self::B;
+    unsafe fn xor(a: Self::B, b: Self::B) -> Self::B;
+    /// The last `n` bytes of `a`, 0 < n < BYTES, and zeros before them.
+    unsafe fn last(a: Self::B, n: usize) -> Self::B;
+    /// Adds the set bits of each byte (or of larger parts) of `bits` to `counts`: at most [`MAX_COUNTED`] times, then
+    /// [`Lanes::add_counts`].
+    unsafe fn count(counts: Self::B, bits: Self::B) -> Self::B;
+    unsafe fn add_counts(sums: Self::I, counts: Self::B) -> Self::I;
+
     /// All lanes are `value`.
     unsafe fn splat(value: f32) -> Self::F;
     unsafe fn store(to: *mut f32, from: Self::F);
@@ -53,6 +62,9 @@ pub(super) trait Lanes {
     /// `sum_tables` of `kernel`, unchecked.
     unsafe fn sum_tables(tables: &[u8], codes: *const u8, stride: usize, out: &mut [u32; 32]);
 }
+
+/// A byte counts the bits of so many bytes, and so does a signed one less its last bit.
+pub(super) const MAX_COUNTED: usize = 31;
 
 /// How bytes are multiplied.
 pub(super) trait Bytes {
@@ -114,13 +126,13 @@ impl Term for Difference {
 /// Four running sums hide the latency of `fma`.
 const CHAINS: usize = 4;
 /// Rows that a scan takes at once.
-const SCAN_ROWS: usize = 4;
+pub(super) const SCAN_ROWS: usize = 4;
 /// Queries that a block takes at once.
 const TILE_QUERIES: usize = 4;
 /// How many rows a gather reaches ahead, in groups of [`SCAN_ROWS`].
-const GATHER_AHEAD: usize = 2 * SCAN_ROWS;
+pub(super) const GATHER_AHEAD: usize = 2 * SCAN_ROWS;
 /// Bytes of rows that stay in the first cache while all queries of a panel pass over them.
-const ROW_PANEL: usize = 16 << 10;
+pub(super) const ROW_PANEL: usize = 16 << 10;
 /// Bytes of queries that stay in the second cache while all rows pass over them.
 const QUERY_PANEL: usize = 192 << 10;
 /// Dimensions of a tile, so that its rows fit into the first cache at any dimension.

@@ -13,16 +13,21 @@ pub enum Level {
     Scalar,
     /// 64-bit ARM.
     Neon,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and POPCNT.
     Avx2,
     /// x86-64 with AVX-512 F, BW and VL.
     Avx512,
     /// The same with VNNI.
     Avx512Vnni,
+    /// The same with VPOPCNTDQ, which counts bits.
+    Avx512Popcnt,
 }
 
 /// A query, the codes, which of them, and their inner products.
 type Gather = unsafe fn(&[i8], &[u8], &[u32], &mut [i32]);
+
+/// A query of bits, the rows, which of them, and in how many bits they differ.
+type GatherBits = unsafe fn(&[u8], &[u8], &[u32], &mut [i32]);
 
 /// One level's kernels. The functions have the contracts of their namesakes in `kernel`, do not check them, and need
 /// the level's CPU features.
@@ -41,10 +46,15 @@ pub(super) struct Kernels {
     pub combine_columns: unsafe fn(&[f32], &[f32], &mut [f32]),
     pub nearest_columns: unsafe fn(&[f32], usize, &[f32], &[f32], &mut [u32]),
     pub sum_tables: unsafe fn(&[u8], &[u8], usize, &mut [u32; 32]),
+    pub hamming: unsafe fn(&[u8], &[u8]) -> i32,
+    pub hamming_rows: unsafe fn(&[u8], &[u8], &mut [i32]),
+    pub hamming_gather: GatherBits,
+    pub hamming_block: unsafe fn(&[u8], &[u8], usize, &mut [i32]),
 }
 
 impl Level {
-    const ALL: [Level; 5] = [Level::Scalar, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Vnni];
+    const ALL: [Level; 6] =
+        [Level::Scalar, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Vnni, Level::Avx512Popcnt];
 
     /// The name that `ELANUS_SIMD` takes.
     pub fn name(self) -> &'static str {
@@ -54,6 +64,7 @@ impl Level {
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
             Level::Avx512Vnni => "avx512vnni",
+            Level::Avx512Popcnt => "avx512popcnt",
         }
     }
 
@@ -68,8 +79,10 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => has_avx512().then_some(&super::avx512::plain::KERNELS),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512Vnni => (has_avx512() && std::arch::is_x86_feature_detected!("avx512vnni"))
-                .then_some(&super::avx512::vnni::KERNELS),
+            Level::Avx512Vnni => has_vnni().then_some(&super::avx512::vnni::KERNELS),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Popcnt => (has_vnni() && std::arch::is_x86_feature_detected!("avx512vpopcntdq"))
+                .then_some(&super::avx512::popcnt::KERNELS),
             _ => None,
         }
     }
@@ -77,7 +90,9 @@ impl Level {
 
 #[cfg(target_arch = "x86_64")]
 fn has_avx2() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("popcnt")
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -86,6 +101,11 @@ fn has_avx512() -> bool {
         && std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512bw")
         && std::arch::is_x86_feature_detected!("avx512vl")
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_vnni() -> bool {
+    has_avx512() && std::arch::is_x86_feature_detected!("avx512vnni")
 }
 
 /// The levels that this CPU can run, slowest first.
@@ -127,6 +147,7 @@ fn choose(wanted: Option<&str>) -> Level {
 /// the features. `rows` are those of a tile of `dot_block`.
 macro_rules! entries {
     ($lanes:ty, $features:literal, rows = $rows:literal) => {
+        use $crate::kernel::bits;
         use $crate::kernel::lanes::{self, Difference, Product};
 
         pub(in $crate::kernel) static KERNELS: $crate::kernel::level::Kernels =
@@ -145,6 +166,10 @@ macro_rules! entries {
                 combine_columns,
                 nearest_columns,
                 sum_tables,
+                hamming,
+                hamming_rows,
+                hamming_gather,
+                hamming_block,
             };
 
         // SAFETY (of all): the caller of an entry vouches for the features and the lengths, as `lanes` asks.
@@ -237,6 +262,30 @@ macro_rules! entries {
         fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
             // SAFETY: see above.
             unsafe { lanes::sum_tables::<$lanes>(tables, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming(a: &[u8], b: &[u8]) -> i32 {
+            // SAFETY: see above.
+            unsafe { bits::hamming::<$lanes>(a, b) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_rows::<$lanes>(query, rows, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_gather::<$lanes>(query, all, rows, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_block::<$lanes>(queries, rows, stride, out) }
         }
     };
 }

@@ -1,7 +1,8 @@
 //! Loops without state: slices in, numbers out. Nothing here allocates, locks, logs or fails; lengths that do not fit
 //! together are a bug of the caller and panic.
 //!
-//! The level is chosen once, at the first use; `ELANUS_SIMD=scalar|neon|avx2|avx512|avx512vnni` lowers it. Every level
+//! The level is chosen once, at the first use; `ELANUS_SIMD=scalar|neon|avx2|avx512|avx512vnni|avx512popcnt`
+//! lowers it. Every level
 //! fills the same table of functions, and the scalar one is the oracle of the others. Integer kernels agree bit for
 //! bit at every level; float kernels agree within the rounding of their sums, which run in at least four parts.
 #![allow(unsafe_code)]
@@ -10,6 +11,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod bits;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 mod level;
@@ -144,6 +147,38 @@ pub fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32
     assert!(tables.len().is_multiple_of(256) && (count == 0 || codes.len() >= (count - 1) * stride + 32));
     // SAFETY: the table fits the CPU, and the lengths were checked.
     unsafe { (kernels().sum_tables)(tables, codes, stride, out) }
+}
+
+// The bit kernels count the bits in which rows of any number of bytes (not none) differ. What the binary metrics need
+// beside it is how many bits each row has set, which is its distance to a row of zeros: the bits of both are
+// (ones + ones - differing) / 2. A row has at most 2^31 bits.
+
+/// In how many bits two rows of one length differ.
+pub fn hamming(a: &[u8], b: &[u8]) -> i32 {
+    assert_eq!(a.len(), b.len());
+    // SAFETY: the table fits the CPU, and the lengths are equal.
+    unsafe { (kernels().hamming)(a, b) }
+}
+
+/// In how many bits a query differs from consecutive rows: `rows.len() == out.len() * query.len()`.
+pub fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
+    check(query.len(), 1, out.len(), query.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().hamming_rows)(query, rows, out) }
+}
+
+/// The same for some of `all` rows, which it prefetches. Every one of `rows` lies inside `all`.
+pub fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
+    assert!(!query.is_empty() && rows.len() == out.len());
+    // SAFETY: the table fits the CPU, the lengths were checked, and the kernels slice each row out of `all`.
+    unsafe { (kernels().hamming_gather)(query, all, rows, out) }
+}
+
+/// In how many bits many queries differ from many rows, all of `stride` bytes: `out[q * n + r]`.
+pub fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
+    check(stride, queries.len() / stride, rows.len() / stride, queries.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().hamming_block)(queries, rows, stride, out) }
 }
 
 /// Asks for the cache lines of `values`, which will be read soon. It changes nothing but the time this takes.

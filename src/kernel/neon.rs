@@ -7,6 +7,12 @@ use std::arch::aarch64::*;
 
 pub(super) struct Neon;
 
+/// 16 clear bytes, then 16 set ones: a load at `n` is the mask of the last `n` bytes.
+static LAST: [i8; 32] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -1, -1,
+];
+
 impl Lanes for Neon {
     type F = float32x4_t;
     type B = int8x16_t;
@@ -91,6 +97,40 @@ impl Lanes for Neon {
         // SAFETY: the CPU has NEON, and `out` has four places.
         unsafe { vst1q_s32(out.as_mut_ptr(), vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))) };
         out
+    }
+
+    #[inline(always)]
+    unsafe fn zero_bytes() -> int8x16_t {
+        // SAFETY: the CPU has NEON.
+        unsafe { vdupq_n_s8(0) }
+    }
+
+    #[inline(always)]
+    unsafe fn xor(a: int8x16_t, b: int8x16_t) -> int8x16_t {
+        // SAFETY: the CPU has NEON.
+        unsafe { veorq_s8(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn last(a: int8x16_t, n: usize) -> int8x16_t {
+        // SAFETY: the CPU has NEON; n is 1..=15, so that a load at `n` stays inside of `LAST`.
+        unsafe { vandq_s8(a, vld1q_s8(LAST.as_ptr().add(n))) }
+    }
+
+    #[inline(always)]
+    unsafe fn count(counts: int8x16_t, bits: int8x16_t) -> int8x16_t {
+        // SAFETY: the CPU has NEON.
+        unsafe { vaddq_s8(counts, vcntq_s8(bits)) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_counts(sums: int32x4_t, counts: int8x16_t) -> int32x4_t {
+        // The counts are unsigned: up to 248.
+        // SAFETY: the CPU has NEON.
+        unsafe {
+            let pairs = vpaddlq_u8(vreinterpretq_u8_s8(counts));
+            vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(sums), pairs))
+        }
     }
 
     #[inline(always)]

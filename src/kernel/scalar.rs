@@ -22,6 +22,10 @@ pub(super) static KERNELS: Kernels = Kernels {
     combine_columns,
     nearest_columns,
     sum_tables,
+    hamming,
+    hamming_rows,
+    hamming_gather,
+    hamming_block,
 };
 
 #[inline(always)]
@@ -99,6 +103,37 @@ fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) 
     for (i, codes) in codes.chunks(panel * stride).enumerate() {
         for (query, out) in queries.chunks_exact(stride).zip(out.chunks_exact_mut(n)) {
             dot_code_rows(query, codes, &mut out[i * panel..]);
+        }
+    }
+}
+
+pub(super) fn hamming(a: &[u8], b: &[u8]) -> i32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let words = a.iter().zip(b).map(|(&a, &b)| (u64::from_le_bytes(a) ^ u64::from_le_bytes(b)).count_ones());
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| (a ^ b).count_ones());
+    (words.sum::<u32>() + rest.sum::<u32>()) as i32
+}
+
+fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
+    for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
+        *out = hamming(query, row);
+    }
+}
+
+fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
+    let stride = query.len();
+    for (out, &row) in out.iter_mut().zip(rows) {
+        *out = hamming(query, &all[row as usize * stride..][..stride]);
+    }
+}
+
+/// Few enough rows at a time to stay in the second cache while all queries pass.
+fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
+    let n = rows.len() / stride;
+    let panel = (1 << 17) / stride + 1;
+    for (i, rows) in rows.chunks(panel * stride).enumerate() {
+        for (query, out) in queries.chunks_exact(stride).zip(out.chunks_exact_mut(n)) {
+            hamming_rows(query, rows, &mut out[i * panel..]);
         }
     }
 }

@@ -26,9 +26,24 @@ impl Random {
         (0..n).map(|_| (self.next() >> 33) as u8 & 127).collect()
     }
 
+    fn bits(&mut self, n: usize) -> Vec<u8> {
+        (0..n).map(|_| (self.next() >> 33) as u8).collect()
+    }
+
     fn bytes(&mut self, n: usize) -> Vec<i8> {
         (0..n).map(|_| ((self.next() >> 33) % 255) as i16 as i8).map(|b| b.max(-127)).collect()
     }
+}
+
+/// Bytes of rows of bits, around the registers' widths.
+fn bit_strides() -> impl Iterator<Item = usize> {
+    let all = 1..if cfg!(miri) { 1 } else { 140 };
+    let long: &[usize] = if cfg!(miri) { &[1, 17, 33, 65, 130] } else { &[256, 257, 1000, 2048, 4096] };
+    all.chain(long.iter().copied())
+}
+
+fn differing(a: &[u8], b: &[u8]) -> i32 {
+    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones() as i32).sum()
 }
 
 /// Runs a check for every level, and says which one failed.
@@ -221,6 +236,71 @@ fn extreme_codes_do_not_saturate() {
 }
 
 #[test]
+fn rows_of_bits() {
+    at_every_level(|kernels| {
+        let mut random = Random(6);
+        for stride in bit_strides() {
+            for n in if cfg!(miri) { 5..=5 } else { 0..=9 } {
+                // One byte into the allocation, and nothing behind the last row.
+                let (query, rows) = (random.bits(stride + 1), random.bits(n * stride + 1));
+                let (query, rows) = (&query[1..], &rows[1..]);
+                let want: Vec<i32> = rows.chunks_exact(stride).map(|row| differing(query, row)).collect();
+                let (mut out, mut gathered) = (vec![-1; n], vec![-1; 3 * n]);
+                let ids: Vec<u32> = (0..3 * n).map(|_| (random.next() % n as u64) as u32).collect();
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe {
+                    (kernels.hamming_rows)(query, rows, &mut out);
+                    (kernels.hamming_gather)(query, rows, &ids, &mut gathered);
+                    for (row, &want) in rows.chunks_exact(stride).zip(&want) {
+                        assert_eq!((kernels.hamming)(query, row), want, "{stride} bytes");
+                    }
+                }
+                assert_eq!(out, want, "{stride} bytes");
+                assert_eq!(gathered, ids.iter().map(|&id| want[id as usize]).collect::<Vec<_>>());
+            }
+        }
+    });
+}
+
+#[test]
+fn blocks_of_bits() {
+    at_every_level(|kernels| {
+        let mut random = Random(7);
+        for stride in [1, 8, 31, 32, 48, 64, 100, 256] {
+            let all = (0..=4).flat_map(|nq| (0..=5).map(move |n| (nq, n))).chain([(3, 700)]);
+            let sizes: Vec<_> = if cfg!(miri) { vec![(2, 5)] } else { all.collect() };
+            for (nq, n) in sizes {
+                let (queries, rows) = (random.bits(nq * stride), random.bits(n * stride));
+                let mut out = vec![-1; nq * n];
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe { (kernels.hamming_block)(&queries, &rows, stride, &mut out) };
+                for (i, got) in out.into_iter().enumerate() {
+                    let want =
+                        differing(&queries[i / n * stride..][..stride], &rows[i % n * stride..][..stride]);
+                    assert_eq!(got, want, "{stride} bytes");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn counters_of_bits_do_not_overflow() {
+    at_every_level(|kernels| {
+        for stride in if cfg!(miri) { [65, 100] } else { [4096, 65_535] } {
+            let (zeros, ones) = (vec![0; stride], vec![255; 4 * stride]);
+            let mut out = [0; 4];
+            // SAFETY: the level is available, and the lengths fit.
+            unsafe {
+                assert_eq!((kernels.hamming)(&zeros, &ones[..stride]), 8 * stride as i32);
+                (kernels.hamming_rows)(&zeros, &ones, &mut out);
+            }
+            assert_eq!(out, [8 * stride as i32; 4]);
+        }
+    });
+}
+
+#[test]
 fn blocks_of_bytes() {
     at_every_level(|kernels| {
         let mut random = Random(6);
@@ -341,6 +421,14 @@ fn the_level_in_use_answers() {
     let mut sums = [0; 32];
     sum_tables(&[3; 512], &codes, 32, &mut sums);
     assert_eq!(sums, [6; 32]);
+    let (query, rows) = ([255, 1, 0], [255, 0, 0, 0, 1, 255]);
+    assert_eq!(hamming(&query, &rows[..3]), 1);
+    hamming_rows(&query, &rows, &mut out);
+    assert_eq!(out, [1, 16]);
+    hamming_gather(&query, &rows, &[1, 0], &mut out);
+    assert_eq!(out, [16, 1]);
+    hamming_block(&query, &rows, 3, &mut out);
+    assert_eq!(out, [1, 16]);
     prefetch(&codes);
     prefetch::<u8>(&[]);
 }
@@ -365,4 +453,10 @@ fn lengths_that_do_not_fit_panic() {
     assert!(panics(|| nearest_columns(&[1.0; 3], 1, &[], &[], &mut [0; 2])));
     assert!(panics(|| sum_tables(&[0; 512], &[0; 63], 32, &mut [0; 32])));
     assert!(panics(|| sum_tables(&[0; 100], &[0; 63], 32, &mut [0; 32])));
+    assert!(panics(|| _ = hamming(&[1], &[1, 2])));
+    assert!(panics(|| hamming_rows(&[1; 3], &[1; 5], &mut [0; 2])));
+    assert!(panics(|| hamming_rows(&[], &[], &mut [0; 2])));
+    assert!(panics(|| hamming_gather(&[1; 40], &[1; 80], &[2], &mut [0])));
+    assert!(panics(|| hamming_gather(&[1; 40], &[1; 80], &[0, 1, 0, u32::MAX], &mut [0; 4])));
+    assert!(panics(|| hamming_block(&[1; 4], &[1; 4], 2, &mut [0; 3])));
 }

@@ -48,19 +48,20 @@ pub enum Absent {
 }
 
 impl Entry {
-    /// The entry of a name or alias in any case, or of a Milvus 1.x number in text. On a binary field the 1.x names
-    /// FLAT and IVF_FLAT mean the binary types.
-    pub fn find(text: &str, kind: VectorKind) -> Option<&'static Entry> {
+    /// The entry of a name or alias in any case, or of a Milvus 1.x number in text, and the name to describe it by. On a
+    /// binary field the 1.x names FLAT and IVF_FLAT mean the binary types, and stay as they are in descriptions.
+    pub fn find(text: &str, kind: VectorKind) -> Option<(&'static str, &'static Entry)> {
         let named = |name: &&str| text.eq_ignore_ascii_case(name);
         let is = |e: &&Entry| {
             named(&e.name) || e.aliases.iter().any(named) || text == e.index_type.id().to_string()
         };
         let entry = ENTRIES.iter().find(is)?;
-        Some(match (entry.index_type, kind) {
+        let meant = match (entry.index_type, kind) {
             (IndexType::Flat, VectorKind::Binary) => IndexType::BinFlat.entry(),
             (IndexType::IvfFlat, VectorKind::Binary) => IndexType::BinIvfFlat.entry(),
             _ => entry,
-        })
+        };
+        Some((entry.name, meant))
     }
 
     pub fn metrics(&self, kind: VectorKind) -> &'static [Metric] {
@@ -76,7 +77,6 @@ const GPU_FLOAT: &[Metric] = &[Metric::L2, Metric::Ip];
 const BINARY: &[Metric] =
     &[Metric::Hamming, Metric::Jaccard, Metric::Tanimoto, Metric::Substructure, Metric::Superstructure];
 const BINARY_DISTANCES: &[Metric] = &[Metric::Hamming, Metric::Jaccard, Metric::Tanimoto];
-const BINARY_HNSW: &[Metric] = &[Metric::Hamming, Metric::Jaccard];
 
 const fn param(name: &'static str, min: i64, max: i64, default: i64) -> Param {
     Param { name, aliases: &[], min, max, at_least_topk: false, default: Absent::Value(default) }
@@ -166,8 +166,8 @@ pub static ENTRIES: &[Entry] = &[
         index_type: IndexType::Hnsw,
         name: "HNSW",
         aliases: &["RHNSW_FLAT"],
-        binary_metrics: BINARY_HNSW,
-        works: &[VectorKind::Float],
+        binary_metrics: BINARY_DISTANCES,
+        works: &[VectorKind::Float, VectorKind::Binary],
         build: &[param("M", 4, 64, 30), param("efConstruction", 8, 512, 360)],
         search: &[width("ef", 32_768, 64)],
         ..BASE
@@ -190,7 +190,13 @@ pub static ENTRIES: &[Entry] = &[
         ],
         ..BASE
     },
-    Entry { index_type: IndexType::BinFlat, name: "BIN_FLAT", aliases: &["BIN_IDMAP"], ..binary(BINARY) },
+    Entry {
+        index_type: IndexType::BinFlat,
+        name: "BIN_FLAT",
+        aliases: &["BIN_IDMAP"],
+        works: &[VectorKind::Binary],
+        ..binary(BINARY)
+    },
     Entry {
         index_type: IndexType::BinIvfFlat,
         name: "BIN_IVF_FLAT",
