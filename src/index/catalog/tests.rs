@@ -149,6 +149,10 @@ fn ranges_hold_at_their_edges() {
     let search = [
         ("IVF_FLAT", "nprobe", 1, 65_536, 8),
         ("IVF_PQ", "nprobe", 1, 65_536, 8),
+        ("IVF_PQ", "refine_k", 1, 1_024, 0), // absent: no refinement
+        ("IVF_SQ8", "refine_k", 1, 1_024, 0),
+        ("IVF_SQ8H", "refine_k", 1, 1_024, 0),
+        ("IVF_SQ8H", "gpu_search_threshold", 1, i64::MAX, 1_000),
         ("BIN_IVF_FLAT", "nprobe", 1, 65_536, 8),
         ("GPU_IVF_PQ", "nprobe", 1, 65_536, 8),
         ("HNSW", "ef", 10, 32_768, 64), // topk 10
@@ -230,9 +234,9 @@ fn refusals_speak_milvus_words() {
             "invalid index type: FOO, supported: [FLAT IVF_FLAT IVF_SQ8 ",
         ),
         (
-            r#"{"index_type":"IVF_SQ8","metric_type":"L2"}"#,
+            r#"{"index_type":"GPU_IVF_FLAT","metric_type":"L2"}"#,
             NotSupported,
-            "IVF_SQ8 does not work in this version; on a float_vector field [FLAT IVF_FLAT HNSW] do",
+            "GPU_IVF_FLAT does not work in this version; on a float_vector field [FLAT IVF_FLAT IVF_SQ8 ",
         ),
         (
             r#"{"index_type":"FLAT"}"#,
