@@ -229,7 +229,7 @@ fn refusals_speak_milvus_words() {
         (
             r#"{"index_type":"IVF_SQ8","metric_type":"L2"}"#,
             NotSupported,
-            "IVF_SQ8 does not work in this version; on a float_vector field [FLAT IVF_FLAT HNSW] do",
+            "IVF_SQ8 does not work in this version; on a float_vector field [FLAT IVF_FLAT RNSG HNSW] do",
         ),
         (
             r#"{"index_type":"FLAT"}"#,
