@@ -3,7 +3,7 @@
 
 use super::beam::{Beam, EMPTY, Links, Scored};
 use super::select::{Rule, Selector};
-use super::space::{Scorer, Space, Target};
+use super::space::{Points, Scorer, Space, Target};
 use crate::error::Result;
 use crate::index::BuildContext;
 use parking_lot::Mutex;

@@ -3,7 +3,7 @@
 //! robust pruning of Vamana (Subramanya et al. 2019, Algorithm 2).
 
 use super::beam::Scored;
-use super::space::{Space, Target};
+use super::space::{Points, Target};
 
 /// How many neighbours, and how far apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,19 +31,19 @@ impl Rule {
 
 /// The memory of one selection.
 #[derive(Default)]
-pub struct Selector {
+pub struct Selector<T = Target> {
     /// The kept candidates as queries; only the first `kept.len()` are in use.
-    targets: Vec<Target>,
+    targets: Vec<T>,
     pub kept: Vec<Scored>,
 }
 
-impl Selector {
+impl<T: Default> Selector<T> {
     /// Keeps up to `rule.limit` of `candidates` (sorted best first): each that is closer to the base than to all kept
     /// before it, so that links spread in all directions. `own` is the score of the base with itself.
     ///
     /// Equal vectors never hide each other, so they take half of the places at most: else the nodes of a large group of
     /// equals would link to each other alone, and no path would lead out of the group.
-    pub fn select(&mut self, space: &Space, candidates: &[Scored], own: f32, rule: Rule) {
+    pub fn select(&mut self, space: &impl Points<Target = T>, candidates: &[Scored], own: f32, rule: Rule) {
         self.kept.clear();
         let mut equals = 0;
         for &candidate in candidates {
@@ -56,7 +56,7 @@ impl Selector {
             }
             equals += usize::from(equal);
             if self.targets.len() == self.kept.len() {
-                self.targets.push(Target::default());
+                self.targets.push(T::default());
             }
             space.aim_at_node(candidate.node, &mut self.targets[self.kept.len()]);
             self.kept.push(candidate);
@@ -64,7 +64,7 @@ impl Selector {
     }
 
     /// Whether a kept candidate is closer to this one than the base is.
-    fn hides(&self, space: &Space, candidate: Scored, rule: Rule) -> bool {
+    fn hides(&self, space: &impl Points<Target = T>, candidate: Scored, rule: Rule) -> bool {
         let (targets, bar) = (&self.targets[..self.kept.len()], rule.bar(candidate.score));
         targets.iter().any(|target| space.score_one(target, candidate.node) < bar)
     }
@@ -74,6 +74,7 @@ impl Selector {
 mod tests {
     use super::*;
     use crate::index::catalog::Metric;
+    use crate::index::graph::space::Space;
     use crate::index::vectors::FloatVectors;
 
     /// What node 0 keeps of all others.

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::index::graph::beam::{Links, Score, Scored};
 use crate::index::graph::link::{Linker, Reverse, Table, Worker};
 use crate::index::graph::select::Rule;
-use crate::index::graph::space::{Scorer, Space};
+use crate::index::graph::space::{Points, Scorer, Space};
 use crate::index::{BuildContext, Progress};
 use crate::quant::sq7::ZERO_CODE;
 use rayon::prelude::*;

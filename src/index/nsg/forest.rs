@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::index::graph::beam::Score;
-use crate::index::graph::space::{Scorer, Space, Target};
+use crate::index::graph::space::{Points, Scorer, Space, Target};
 use crate::index::{BuildContext, Progress};
 use rayon::prelude::*;
 
