@@ -1,6 +1,7 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
+mod annoy;
 pub mod catalog;
 pub mod exact;
 mod flat;
@@ -69,6 +70,7 @@ pub struct Scratch {
     all: Vec<u32>,
     ivf: ivf::Buffers,
     hnsw: hnsw::Buffers,
+    annoy: annoy::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -151,6 +153,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::build(spec.metric, v, context)?),
         (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::build(spec, v, context)?),
         (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::build(spec, v, context)?),
+        (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
@@ -162,6 +165,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::load("", spec.metric, sections, v)?),
         (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::load(spec, sections, v)?),
         (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::load(spec, sections, v)?),
+        (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
