@@ -218,6 +218,7 @@ impl Index for Annoy {
                 let source = Source {
                     shadow: &self.shadow,
                     rows: Some(&self.rows),
+                    first: 0,
                     allow: probe.allow,
                     stop: probe.stop,
                 };
