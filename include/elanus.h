@@ -299,10 +299,15 @@ ELANUS_API void elanus_error_free(elanus_error *error);
  * @param path    A directory, in UTF-8.
  * @param options JSON, or NULL for the defaults:
  *                `{"durability":"sync","memory_limit":0,"threads":0,"segment_size_mb":512,"index_min_rows":1024,
- *                "build_idle_ms":5000,"read_only":false,"create_if_missing":true}`. `durability` is `sync` (an
- *                insert that returned survives a power cut) or `async` (it survives the death of the process);
- *                `memory_limit` is in bytes, 0 for none; `threads` 0 for as many as the machine has; a read-only
- *                database writes nothing at all. An unknown key is an error.
+ *                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"create_if_missing":true}`.
+ *                `durability` is `sync` (an insert that returned survives a power cut) or `async` (it survives the
+ *                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes and
+ *                what their builds and compactions work with; `threads` 0 for as many as the machine has. Growing rows
+ *                become a segment at about `segment_size_mb`; one of at least `index_min_rows` gets an index. Builds
+ *                and compactions in the background go on after `build_idle_ms` without a query. With
+ *                `auto_compaction`, a segment with more than a fifth of its rows dead is rewritten, and four segments
+ *                of about the same size (within a factor of 4, none above half of `segment_size_mb`) become one. A
+ *                read-only database writes nothing at all. An unknown key is an error.
  * @param error   Receives the failure; may be NULL. ELANUS_CODE_LOCKED when another process has it open for
  *                writing; the message names that process.
  * @return A handle to free with elanus_database_free(), or NULL on failure.
@@ -312,6 +317,20 @@ ELANUS_API void elanus_error_free(elanus_error *error);
 ELANUS_API elanus_database *elanus_database_open(
     const char *path,
     const char *options,
+    elanus_error **error);
+
+/**
+ * Brings a read-only database up to date: searches that start from now on see what the writing process has committed
+ * and logged so far, and collections that it has created, renamed or dropped come, change their names or go. Handles
+ * and running searches go on; what the handle of a dropped collection is asked fails with ELANUS_CODE_CLOSED. A
+ * database that is open for writing is always up to date, and nothing happens.
+ *
+ * @param error Receives the failure; may be NULL. On failure everything is as it was.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_database_refresh(
+    const elanus_database *database,
     elanus_error **error);
 
 /**
@@ -419,7 +438,8 @@ ELANUS_API elanus_code elanus_collection_drop(
     elanus_error **error);
 
 /**
- * Describes a collection: its schema in the words that created it, its indexes, its rows and whether it is loaded.
+ * Describes a collection: its schema in the words that created it, its indexes, its rows, its segments, its compactions
+ * and whether it is loaded.
  *
  * @param error Receives the failure; may be NULL.
  * @return JSON to free with elanus_string_free(), or NULL on failure.
@@ -431,7 +451,7 @@ ELANUS_API char *elanus_collection_describe(
     elanus_error **error);
 
 /**
- * Counts what a collection holds: rows, segments, bytes and indexes.
+ * Counts what a collection holds: rows, segments, bytes and indexes, and what its compactions have read and written.
  *
  * @param error Receives the failure; may be NULL.
  * @return JSON to free with elanus_string_free(), or NULL on failure.
@@ -762,6 +782,87 @@ ELANUS_API elanus_code elanus_index_get_state(
     const elanus_collection *collection,
     const char *name,
     elanus_index_state *state,
+    char **reason,
+    elanus_error **error);
+
+/* =================================================================================================
+ * Compaction: small segments become one, dead rows go, space is given back.
+ * ================================================================================================= */
+
+/**
+ * How to compact. Begin with ELANUS_COMPACT_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
+ */
+typedef struct elanus_compact_options {
+    /** sizeof(elanus_compact_options). */
+    uint32_t size;
+    /**
+     * 1 to return at once and compact in the background, where `progress` is not told of it; 0 to wait.
+     */
+    uint32_t no_wait;
+    /** Told how the compaction advances; may be NULL. */
+    elanus_progress_callback progress;
+    /** Handed to `progress` unchanged. */
+    void *user_data;
+} elanus_compact_options;
+
+/** What elanus_compact_options begins with: its size, and the defaults. */
+#define ELANUS_COMPACT_OPTIONS_INIT {sizeof(elanus_compact_options), 0, NULL, NULL}
+
+/** Whether a collection is being compacted, with Milvus' numbers. */
+typedef enum elanus_compaction_state {
+    /** Milvus' word for no answer; not given here. */
+    ELANUS_COMPACTION_STATE_UNDEFINED = 0,
+    /** A compaction runs or waits for its turn. */
+    ELANUS_COMPACTION_STATE_EXECUTING = 1,
+    /** None does. */
+    ELANUS_COMPACTION_STATE_COMPLETED = 2
+} elanus_compaction_state;
+
+/**
+ * How far the compactions of a collection have come. A plan is a group of segments that become one. This structure
+ * never grows.
+ */
+typedef struct elanus_compaction_progress {
+    /** Plans that run or wait. */
+    uint64_t executing_plans;
+    /** Plans that were completed since the collection was created. */
+    uint64_t completed_plans;
+    /** Plans that failed since the collection was opened. */
+    uint64_t failed_plans;
+} elanus_compaction_progress;
+
+/**
+ * Compacts a collection: flushes it, merges its segments as far as `segment_size_mb` allows, and leaves out deleted rows.
+ * A merged segment gets its index before the old segments go, whose files are removed once the last search that uses
+ * them has ended. Without this call the same is done in the background, later and only where it is worth it (option
+ * `auto_compaction` of elanus_database_open()).
+ *
+ * @param options NULL for the defaults: wait.
+ * @param error   Receives the failure; may be NULL. ELANUS_CODE_CANCELED when the progress callback said so. Segments
+ *                that were compacted before stay so; nothing else changes.
+ *
+ * Safe beside any call; searches, inserts and deletes go on meanwhile. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_compact(
+    const elanus_collection *collection,
+    const elanus_compact_options *options,
+    elanus_error **error);
+
+/**
+ * Says whether a collection is being compacted, by a call or in the background.
+ *
+ * @param state    Receives the state; not NULL.
+ * @param progress Receives the numbers; may be NULL.
+ * @param reason   Receives why the last compaction in the background failed, to free with elanus_string_free(), and NULL
+ *                 if it did not; may be NULL.
+ * @param error    Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_get_compaction_state(
+    const elanus_collection *collection,
+    elanus_compaction_state *state,
+    elanus_compaction_progress *progress,
     char **reason,
     elanus_error **error);
 

@@ -5,27 +5,30 @@ use crate::collection::{Definition, Progress};
 use crate::database::meta::IndexFileMeta;
 use crate::error::{Code, Error, Result};
 use crate::index::{self, BuildContext, Index, Pace};
-use crate::segment::{IndexFile, Sealed, SegmentView};
-use std::path::PathBuf;
+use crate::segment::{IndexFile, Rows, SegmentView};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use super::indexes::forget_index;
 
 /// The seed of every build: a build is a pure function of rows and parameters.
 const SEED: u64 = 0x656c616e7573;
 
-/// A built index that is not written yet.
+/// A built index, in its file, which does not count yet.
 pub struct Built {
-    pub sealed: Arc<Sealed>,
-    pub rows: usize,
-    pub index: Box<dyn Index>,
+    pub segment: u64,
+    pub file: Arc<IndexFile>,
 }
 
-/// A foreground build: does not step aside, tells its caller how far it is.
-struct Foreground<'a> {
-    core: &'a Core,
-    progress: Option<Progress<'a>>,
+/// Foreground work: does not step aside, tells its caller how far it is.
+pub struct Foreground<'a> {
+    pub core: &'a Core,
+    pub progress: Option<Progress<'a>>,
     /// Rows of the segments before this one, and of all.
-    before: u64,
-    total: u64,
+    pub before: u64,
+    pub total: u64,
+    /// Its name, for the message of a cancellation.
+    pub what: &'static str,
 }
 
 impl Pace for Foreground<'_> {
@@ -33,37 +36,37 @@ impl Pace for Foreground<'_> {
         self.core.check_open()?;
         match self.progress {
             Some(progress) if !progress(self.before + done, self.total) => {
-                Err(Error::new(Code::Canceled, "the index build was canceled"))
+                Err(Error::new(Code::Canceled, format!("the {} was canceled", self.what)))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// A background build: parks while queries run.
-struct Background<'a> {
-    core: &'a Core,
-    definition: u64,
+/// Background work: parks while queries run, ends when nobody wants it any more.
+pub struct Background<'a> {
+    pub core: &'a Core,
+    pub wanted: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Pace for Background<'_> {
     fn checkpoint(&self, _: u64, _: u64) -> Result<()> {
         let store = &self.core.store;
-        let gone = || self.core.check_open().is_err() || !self.core.has_definition(self.definition);
+        let gone = || self.core.check_open().is_err() || !(self.wanted)();
         store.activity.wait_until_idle(store.options.build_idle(), gone);
         if gone() {
-            return Err(Error::new(Code::Canceled, "the index is no longer wanted"));
+            return Err(Error::new(Code::Canceled, "the work is no longer wanted"));
         }
         Ok(())
     }
 }
 
 impl Core {
-    fn has_definition(&self, id: u64) -> bool {
+    pub fn has_definition(&self, id: u64) -> bool {
         self.snapshot.load().definition.as_ref().is_some_and(|d| d.id == id)
     }
 
-    /// Builds `definition` for all of `segments`; writes nothing.
+    /// Builds `definition` for all of `segments`. After an error no file of it is left.
     pub fn build_foreground(
         &self,
         definition: &Definition,
@@ -74,21 +77,58 @@ impl Core {
         let mut before = 0;
         let mut built = Vec::with_capacity(segments.len());
         for view in segments {
-            let pace = Foreground { core: self, progress, before, total };
-            built.extend(self.build(definition, view, &pace)?);
-            before += view.len() as u64;
-            pace.checkpoint(view.len() as u64, total)?;
+            let pace = Foreground { core: self, progress, before, total, what: "index build" };
+            let rows = view.len() as u64;
+            let outcome = self.build(definition, view, &pace).and_then(|made| {
+                built.extend(made);
+                pace.checkpoint(rows, rows)
+            });
+            if let Err(error) = outcome {
+                discard(&built);
+                // The files of a dropped collection go while they are written.
+                return Err(self.check_open().err().unwrap_or(error));
+            }
+            before += rows;
         }
         Ok(built)
     }
 
-    fn build(&self, definition: &Definition, view: &SegmentView, pace: &dyn Pace) -> Result<Option<Built>> {
+    /// Builds the index of a sealed segment and writes it. After an error no file of it is left.
+    pub fn build(
+        &self,
+        definition: &Definition,
+        view: &SegmentView,
+        pace: &dyn Pace,
+    ) -> Result<Option<Built>> {
         let Some(sealed) = view.as_sealed() else { return Ok(None) };
         pace.checkpoint(0, view.len() as u64)?;
-        let context = BuildContext { pool: &self.store.shared.pool, seed: SEED, pace };
-        let vectors = view.rows()?.vectors().clone();
-        let index = index::build(&definition.spec, vectors, &context)?;
-        Ok(Some(Built { sealed: sealed.clone(), rows: view.len(), index }))
+        let rows = view.rows()?;
+        let index = self.build_index(definition, &rows, pace)?;
+        let shared = &self.store.shared;
+        let (dir, number) = (sealed.dir(), self.store.take_id());
+        let file = Arc::new(IndexFile::new(shared.clone(), dir, definition.spec.clone(), number));
+        let written = file.save(&*index, rows.len()).and_then(|()| {
+            drop(index);
+            let io = |e| Error::io(format!("cannot sync {}", dir.display()), e);
+            shared.vfs.sync_dir(dir).map_err(io)?;
+            // Reads it back: what cannot be read must not count.
+            file.get(&rows).map(drop)
+        });
+        let built = Built { segment: sealed.id(), file };
+        if let Err(error) = written {
+            discard(&[built]);
+            return Err(error);
+        }
+        Ok(Some(built))
+    }
+
+    fn build_index(&self, definition: &Definition, rows: &Rows, pace: &dyn Pace) -> Result<Box<dyn Index>> {
+        let shared = &self.store.shared;
+        let vectors = rows.vectors().clone();
+        let needed = index::build_memory(&definition.spec, &vectors);
+        let _working = shared.memory.reserve(needed, "building the index")?;
+        let context = BuildContext { pool: &shared.pool, seed: SEED, pace };
+        index::build(&definition.spec, vectors, &context)
     }
 
     /// Builds what the current definition lacks, one segment after the other, stepping aside for queries.
@@ -96,7 +136,7 @@ impl Core {
         loop {
             let snapshot = self.snapshot.load_full();
             let Some(definition) = &snapshot.definition else { return };
-            if self.build_failure.lock().as_ref().is_some_and(|(id, _)| *id == definition.id) {
+            if self.has_failed(definition.id) {
                 return;
             }
             let Some(view) = snapshot.sealed.iter().find(|view| self.needs_index(view)) else { return };
@@ -109,6 +149,11 @@ impl Core {
         }
     }
 
+    /// Whether a background build of that definition has failed.
+    pub fn has_failed(&self, definition: u64) -> bool {
+        self.build_failure.lock().as_ref().is_some_and(|(id, _)| *id == definition)
+    }
+
     /// Keeps the failure of a build that panicked.
     pub fn build_panicked(&self, message: &str) {
         if let Some(definition) = &self.snapshot.load().definition {
@@ -118,89 +163,72 @@ impl Core {
     }
 
     fn build_in_background(&self, definition: &Arc<Definition>, view: &SegmentView) -> Result<()> {
-        let pace = Background { core: self, definition: definition.id };
+        let pace = Background { core: self, wanted: &|| self.has_definition(definition.id) };
         let _writing = self.writing()?;
         let Some(built) = self.build(definition, view, &pace)? else { return Ok(()) };
         let _maintenance = self.maintenance.lock();
-        self.check_open()?;
         self.install(definition, vec![built], false)
     }
 
-    /// Writes built indexes and makes them count, in one commit. With `define`, the definition takes the place of the
-    /// field's old one in the same commit, and all indexes of the old one go; else indexes of a definition that is no
-    /// longer the current one are thrown away. The caller holds `maintenance` and [`Core::writing`].
+    /// Makes built indexes count, in one commit. With `define`, the definition takes the place of the field's old one in
+    /// the same commit, and all indexes of the old one go; else indexes of a definition that is no longer the current
+    /// one are thrown away, and so are those of segments that are gone. The caller holds `maintenance` and
+    /// [`Core::writing`].
     pub fn install(&self, definition: &Arc<Definition>, built: Vec<Built>, define: bool) -> Result<()> {
-        if !define && !self.has_definition(definition.id) {
-            return Ok(());
+        let wanted = self.check_open().is_ok() && (define || self.has_definition(definition.id));
+        let known: BTreeSet<u64> = self.with_meta(|meta| meta.segments.iter().map(|s| s.id).collect())?;
+        let (built, late): (Vec<Built>, Vec<Built>) =
+            built.into_iter().partition(|built| wanted && known.contains(&built.segment));
+        discard(&late);
+        if !wanted {
+            return self.check_open();
         }
-        let mut files: Vec<(u64, Arc<IndexFile>)> = Vec::with_capacity(built.len());
-        let written = built.into_iter().try_for_each(|built| {
-            let shared = self.store.shared.clone();
-            let dir = built.sealed.dir();
-            // Its segment may be gone: all its rows were deleted, and a flush came by.
-            if !self.with_meta(|meta| meta.segments.iter().any(|s| s.id == built.sealed.id()))? {
-                return Ok(());
-            }
-            let file = IndexFile::new(shared.clone(), dir, definition.spec.clone(), self.store.take_id());
-            files.push((built.sealed.id(), Arc::new(file)));
-            let file = &files[files.len() - 1].1;
-            file.save(&*built.index, built.rows)?;
-            drop(built.index);
-            let io = |e| Error::io(format!("cannot sync {}", dir.display()), e);
-            shared.vfs.sync_dir(dir).map_err(io)?;
-            // Reads it back: what cannot be read must not count.
-            file.get(&*built.sealed.rows()?).map(drop)
-        });
-        match written.and_then(|()| self.commit_index(definition, &files, define)) {
-            Ok(old_files) => {
-                self.show_index(definition, files, define);
-                self.remove_files(&old_files);
+        match self.commit_index(definition, &built, define) {
+            Ok(()) => {
+                self.show_index(definition, built, define);
                 Ok(())
             }
             Err(error) => {
+                // In doubt about which manifest is in force, its files must stay.
                 if error.code() != Code::Poisoned {
-                    self.remove_files(
-                        &files.iter().map(|(_, file)| file.path().to_owned()).collect::<Vec<_>>(),
-                    );
+                    discard(&built);
                 }
                 Err(error)
             }
         }
     }
 
-    /// Gives the files that no manifest names any more.
-    fn commit_index(
-        &self,
-        definition: &Definition,
-        files: &[(u64, Arc<IndexFile>)],
-        define: bool,
-    ) -> Result<Vec<PathBuf>> {
+    fn commit_index(&self, definition: &Definition, built: &[Built], define: bool) -> Result<()> {
         self.commit(|meta| {
-            let mut old_files = Vec::new();
             if define {
-                old_files = self.forget_index(meta, &definition.field);
+                forget_index(meta, &definition.field);
                 meta.indexes.push(definition.to_meta());
             }
-            for (segment, file) in files {
+            for Built { segment, file } in built {
                 if let Some(segment) = meta.segment_mut(*segment) {
                     segment.indexes.push(IndexFileMeta { index: definition.id, file: file.number() });
                 }
             }
-            Ok(old_files)
+            Ok(())
         })
     }
 
-    fn show_index(&self, definition: &Arc<Definition>, files: Vec<(u64, Arc<IndexFile>)>, define: bool) {
+    fn show_index(&self, definition: &Arc<Definition>, built: Vec<Built>, define: bool) {
         let mut writer = self.writer.lock();
         if define {
             writer.definition = Some(definition.clone());
-            writer.sealed.iter_mut().for_each(|view| view.index = None);
+            writer.sealed.iter_mut().for_each(SegmentView::drop_index);
         }
-        for (segment, file) in files {
+        for Built { segment, file } in built {
             if let Some(view) = writer.sealed_mut(segment) {
                 view.index = Some(file);
             }
         }
         self.publish(&writer);
     }
+}
+
+/// Removes the files of indexes that nobody wants.
+pub fn discard(built: &[Built]) {
+    built.iter().for_each(|built| built.file.doom());
 }

@@ -2,7 +2,7 @@
 
 use crate::collection::Definition;
 use crate::database::meta::CollectionMeta;
-use crate::database::store::{Store, Writing};
+use crate::database::store::{READ_ATTEMPTS, Store, Writing};
 use crate::error::{Code, Error, Result};
 use crate::schema::Schema;
 use crate::segment::{Growing, Rows, SegmentView};
@@ -10,15 +10,19 @@ use crate::storage::checked;
 use crate::storage::wal::Wal;
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use super::compact::Compaction;
+use super::refresh::Seen;
 use super::write::Pending;
 
 /// One collection, shared by its handles, its database and the background worker.
 ///
-/// Locks, in the order in which they may be taken: `definitions`, `maintenance`, `writer`, the manifest's.
+/// Locks, in the order in which they may be taken: the compaction's turn, `definitions`, `maintenance`, `writer`, the
+/// manifest's.
 pub struct Core {
     pub store: Arc<Store>,
     pub id: u64,
@@ -29,13 +33,16 @@ pub struct Core {
     pub queue: Mutex<Vec<Arc<Pending>>>,
     pub writer: Mutex<Writer>,
     pub snapshot: ArcSwap<Snapshot>,
-    /// Held while sealed segments or their indexes come and go: by seals and by the end of builds.
+    /// Held while sealed segments or their indexes come and go: by seals, and by the ends of builds and compactions.
     pub maintenance: Mutex<()>,
-    /// Held while the definition of an index changes, builds included.
+    /// Held while the definition of an index changes, foreground builds included, and by the ends of compactions.
     pub definitions: Mutex<()>,
     pub next_auto_id: AtomicI64,
     pub dropped: AtomicBool,
     pub released: AtomicBool,
+    pub compaction: Compaction,
+    /// What a read-only database has read of it.
+    pub seen: Mutex<Seen>,
     /// Why the background build of a definition (by number) failed.
     pub build_failure: Mutex<Option<(u64, Error)>>,
 }
@@ -75,6 +82,19 @@ impl Snapshot {
 }
 
 impl Writer {
+    /// Of a collection without a row.
+    pub fn new(store: &Store, schema: &Arc<Schema>) -> Writer {
+        Writer {
+            wal: None,
+            sealed: Vec::new(),
+            growing: Growing::new(schema.clone(), store.shared.memory.clone()),
+            definition: None,
+            logged: 0,
+            seal_at: store.options.segment_bytes(),
+            unsynced: false,
+        }
+    }
+
     pub fn wal(&mut self) -> Result<&mut Wal> {
         self.wal
             .as_mut()
@@ -92,6 +112,21 @@ impl Writer {
     /// The rows of every sealed segment, opened and verified.
     pub fn open_sealed(&self) -> Result<Vec<Arc<Rows>>> {
         self.sealed.iter().map(SegmentView::rows).collect()
+    }
+
+    /// Takes out the sealed segments of those numbers.
+    pub fn remove_sealed(&mut self, ids: &BTreeSet<u64>) -> Vec<SegmentView> {
+        let is_among = |view: &mut SegmentView| view.as_sealed().is_some_and(|s| ids.contains(&s.id()));
+        self.sealed.extract_if(.., is_among).collect()
+    }
+
+    /// Syncs what durability `async` has left unsynced.
+    pub fn sync(&mut self) -> Result<()> {
+        if self.unsynced {
+            self.wal()?.sync()?;
+            self.unsynced = false;
+        }
+        Ok(())
     }
 
     /// The sealed segment of that number.
@@ -152,6 +187,24 @@ impl Core {
         for path in paths {
             let _ = checked::remove(&self.store.shared.vfs, path);
         }
+    }
+
+    /// Runs `read` on the current snapshot. A read-only database may find that the writer has removed files of it: then
+    /// it looks at the manifest again, and `read` runs on what that says.
+    pub fn on_snapshot<T>(&self, read: impl Fn(&Arc<Snapshot>) -> Result<T>) -> Result<T> {
+        for _ in 0..READ_ATTEMPTS {
+            match read(&self.snapshot.load_full()) {
+                Err(error)
+                    if self.store.options.read_only && matches!(error.code(), Code::Io | Code::Corrupt) =>
+                {
+                    if !self.catch_up()? {
+                        return Err(error);
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+        read(&self.snapshot.load_full())
     }
 
     /// Drops mapped files and loaded indexes; searches that run keep them until they are done.

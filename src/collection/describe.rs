@@ -17,6 +17,8 @@ impl Core {
             "schema": self.schema.to_json(),
             "indexes": indexes?,
             "num_entities": self.snapshot.load().count(),
+            "segments": self.segments(),
+            "compaction": self.describe_compaction()?,
             "load_state": if released { "NotLoad" } else { "Loaded" },
         }))
     }
@@ -43,6 +45,46 @@ impl Core {
             "index_bytes": index_bytes,
             "disk_bytes": self.disk_bytes(),
             "indexes": self.list_indexes()?,
+            "segments": self.segments(),
+            "compaction": self.describe_compaction()?,
+        }))
+    }
+
+    /// The sealed segments and, as one, the growing rows: in the words of Milvus' segment info.
+    fn segments(&self) -> Vec<Value> {
+        let snapshot = self.snapshot.load_full();
+        let definition = snapshot.definition.as_ref().map(|d| d.name.clone());
+        let sealed = snapshot.sealed.iter().filter_map(|view| Some((view.as_sealed()?, view)));
+        let sealed = sealed.map(|(sealed, view)| {
+            json!({
+                "segment_id": sealed.id(),
+                "state": "Flushed",
+                "num_rows": view.len(),
+                "deleted_rows": view.live.dead(),
+                "data_bytes": sealed.file_bytes(),
+                "index_name": view.index.is_some().then(|| definition.clone()),
+            })
+        });
+        let rows: usize = snapshot.growing.iter().map(|view| view.len()).sum();
+        let dead: usize = snapshot.growing.iter().map(|view| view.live.dead()).sum();
+        let growing = json!({"state": "Growing", "num_rows": rows, "deleted_rows": dead});
+        sealed.chain((rows > 0).then_some(growing)).collect()
+    }
+
+    /// State and counters, as Milvus' `get_compaction_state` and `get_compaction_plans` have them.
+    fn describe_compaction(&self) -> Result<Value> {
+        let done = self.with_meta(|meta| meta.compaction)?;
+        let state = self.compaction_state()?;
+        Ok(json!({
+            "state": if state.is_executing { "Executing" } else { "Completed" },
+            "executing_plans": state.executing_plans,
+            "completed_plans": state.completed_plans,
+            "failed_plans": state.failed_plans,
+            "fail_reason": state.fail_reason,
+            "segments_merged": done.segments,
+            "dropped_rows": done.dropped_rows,
+            "bytes_read": done.bytes_read,
+            "bytes_written": done.bytes_written,
         }))
     }
 

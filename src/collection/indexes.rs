@@ -6,9 +6,8 @@ use crate::database::meta::{CollectionMeta, IndexMeta};
 use crate::error::{Code, Error, Result};
 use crate::index::catalog::{IndexSpec, VectorKind};
 use crate::schema::{DataType, Field, Schema, check_index_name};
-use crate::segment::{IndexFile, Sealed, SegmentView};
+use crate::segment::SegmentView;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 impl Definition {
@@ -35,6 +34,16 @@ fn vector_kind(field: &Field) -> Result<VectorKind> {
             Code::IndexTypeNotSupported,
             format!("an index on field {} of type {} is not supported", field.name, other.name()),
         )),
+    }
+}
+
+/// Takes the index of a field out of `meta`.
+pub fn forget_index(meta: &mut CollectionMeta, field: &str) {
+    let gone: Vec<u64> =
+        meta.indexes.iter().filter(|index| index.field == field).map(|index| index.id).collect();
+    meta.indexes.retain(|index| !gone.contains(&index.id));
+    for segment in &mut meta.segments {
+        segment.indexes.retain(|index| !gone.contains(&index.index));
     }
 }
 
@@ -71,7 +80,6 @@ impl Core {
         };
         let built = self.build_foreground(&definition, &segments, progress)?;
         let maintenance = self.maintenance.lock();
-        self.check_open()?;
         *self.build_failure.lock() = None;
         if !built.is_empty() || !is_defined {
             self.install(&definition, built, !is_defined)?;
@@ -119,29 +127,15 @@ impl Core {
             return Ok(());
         };
         let _maintenance = self.maintenance.lock();
-        let old_files = self.commit(|meta| Ok(self.forget_index(meta, &definition.field)))?;
+        self.commit(|meta| {
+            forget_index(meta, &definition.field);
+            Ok(())
+        })?;
         let mut writer = self.writer.lock();
         writer.definition = None;
-        writer.sealed.iter_mut().for_each(|view| view.index = None);
+        writer.sealed.iter_mut().for_each(SegmentView::drop_index);
         self.publish(&writer);
-        drop(writer);
-        self.remove_files(&old_files);
         Ok(())
-    }
-
-    /// Takes the index of a field out of `meta`; gives its files.
-    pub fn forget_index(&self, meta: &mut CollectionMeta, field: &str) -> Vec<PathBuf> {
-        let gone: Vec<u64> =
-            meta.indexes.iter().filter(|index| index.field == field).map(|index| index.id).collect();
-        meta.indexes.retain(|index| !gone.contains(&index.id));
-        let mut files = Vec::new();
-        for segment in &mut meta.segments {
-            let dir = Sealed::dir_of(&self.dir, segment.id);
-            let old = segment.indexes.iter().filter(|index| gone.contains(&index.index));
-            files.extend(old.map(|index| dir.join(IndexFile::name(index.file))));
-            segment.indexes.retain(|index| !gone.contains(&index.index));
-        }
-        files
     }
 
     /// The snapshot, if it has an index of that name.

@@ -1,12 +1,15 @@
 //! One collection: insert, delete, search, indexes, and the snapshots that searches run on.
 
 mod build;
+mod compact;
 pub(crate) mod core;
 mod describe;
 mod indexes;
 mod merge;
 mod open;
 mod ops;
+mod policy;
+mod refresh;
 mod seal;
 mod search;
 mod write;
@@ -73,6 +76,20 @@ pub enum IndexState {
     InProgress,
     Finished,
     Failed(String),
+}
+
+/// How it stands with the compactions of a collection. The groups of segments are Milvus' plans.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CompactionState {
+    /// Whether one runs or waits for its turn.
+    pub is_executing: bool,
+    pub executing_plans: u64,
+    /// Since the collection was created.
+    pub completed_plans: u64,
+    /// Since the collection was opened.
+    pub failed_plans: u64,
+    /// Why the last one failed; empty if it did not.
+    pub fail_reason: String,
 }
 
 /// The options of a search.
@@ -146,6 +163,17 @@ impl Collection {
     /// Seals the growing rows: writes them to segment files, and begins a new log.
     pub fn flush(&self) -> Result<()> {
         self.core.flush()
+    }
+
+    /// Merges small segments and leaves out dead rows, as far as segments of `segment_size_mb` allow, after a
+    /// [`flush`](Collection::flush). With `wait`, the call returns when it is done; what was compacted before an error or
+    /// a cancellation stays so. Without, it is done in the background, stepping aside for queries.
+    pub fn compact(&self, wait: bool, progress: Option<Progress>) -> Result<()> {
+        self.core.compact(wait, progress)
+    }
+
+    pub fn compaction_state(&self) -> Result<CompactionState> {
+        self.core.compaction_state()
     }
 
     /// Live rows.

@@ -1,14 +1,16 @@
 //! Opening a collection: what the manifest names, and then what the log holds.
 
 use crate::collection::Definition;
+use crate::collection::compact::Compaction;
 use crate::collection::core::{Core, Snapshot, Writer};
 use crate::collection::ops::Op;
+use crate::collection::refresh::News;
 use crate::collection::seal::files_of;
 use crate::database::meta::{CollectionMeta, SegmentMeta};
 use crate::database::store::Store;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
-use crate::segment::{Growing, IndexFile, Live, Sealed, SegmentView};
+use crate::segment::{IndexFile, Live, Sealed, SegmentView};
 use crate::storage::wal::{self, Wal};
 use crate::{batch, storage::checked};
 use arc_swap::ArcSwap;
@@ -35,23 +37,13 @@ impl Core {
         let within = |error: Error| error.within(format!("cannot open collection {}", meta.name));
         let schema =
             Arc::new(Schema::from_json(&meta.schema.to_string()).map_err(|e| corrupt_schema(e, &meta.name))?);
-        let definition = meta.indexes.first().map(|index| Definition::from_meta(&schema, index)).transpose();
-        let definition = definition.map_err(within)?.map(Arc::new);
         let core = Core {
             store: store.clone(),
             id: meta.id,
             dir: store.collection_dir(meta.id),
             name: RwLock::new(meta.name.clone()),
             queue: Mutex::default(),
-            writer: Mutex::new(Writer {
-                wal: None,
-                sealed: Vec::new(),
-                growing: Growing::new(schema.clone(), store.shared.memory.clone()),
-                definition,
-                logged: 0,
-                seal_at: store.options.segment_bytes(),
-                unsynced: false,
-            }),
+            writer: Mutex::new(Writer::new(store, &schema)),
             schema,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             maintenance: Mutex::default(),
@@ -59,16 +51,27 @@ impl Core {
             next_auto_id: AtomicI64::new(meta.next_auto_id),
             dropped: AtomicBool::new(false),
             released: AtomicBool::new(meta.released),
+            compaction: Compaction::default(),
+            seen: Mutex::default(),
             build_failure: Mutex::default(),
         };
-        let found = core.recover(meta).map_err(within)?;
+        let seen = core.look(meta);
+        let (writer, found) = core.read_state(meta).map_err(within)?;
+        core.show(News { writer, seen });
         Ok((core, found))
     }
 
-    fn recover(&self, meta: &CollectionMeta) -> Result<wal::Found> {
-        let mut writer = self.writer.lock();
+    /// What the manifest and the log say. Segments and indexes that this collection has open already are shared.
+    pub fn read_state(&self, meta: &CollectionMeta) -> Result<(Writer, wal::Found)> {
+        let before = self.snapshot.load_full();
+        let mut writer = Writer::new(&self.store, &self.schema);
+        writer.definition = match (meta.indexes.first(), &before.definition) {
+            (Some(index), Some(known)) if known.id == index.id => Some(known.clone()),
+            (Some(index), _) => Some(Arc::new(Definition::from_meta(&self.schema, index)?)),
+            (None, _) => None,
+        };
         for segment in &meta.segments {
-            let view = self.segment(segment, writer.definition.as_ref())?;
+            let view = self.segment(segment, writer.definition.as_ref(), &before)?;
             writer.sealed.push(view);
         }
         let vfs = &self.store.shared.vfs;
@@ -81,8 +84,7 @@ impl Core {
                 meta.wal_sequence
             )));
         }
-        self.publish(&writer);
-        Ok(found)
+        Ok((writer, found))
     }
 
     /// Starts a new log file and removes leftovers of a crash. Until every collection was read, nobody may do so: what a
@@ -95,20 +97,32 @@ impl Core {
         Ok(())
     }
 
-    fn segment(&self, meta: &SegmentMeta, definition: Option<&Arc<Definition>>) -> Result<SegmentView> {
+    fn segment(
+        &self,
+        meta: &SegmentMeta,
+        definition: Option<&Arc<Definition>>,
+        before: &Snapshot,
+    ) -> Result<SegmentView> {
         let shared = &self.store.shared;
         let rows = usize::try_from(meta.rows).map_err(|_| Error::corrupt("a segment has too many rows"))?;
-        let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, meta.id, rows);
+        let known = before.sealed.iter().find(|view| view.as_sealed().is_some_and(|s| s.id() == meta.id));
+        let sealed = match known.and_then(SegmentView::as_sealed) {
+            Some(sealed) if known.is_some_and(|view| view.len() == rows) => sealed.clone(),
+            _ => Arc::new(Sealed::new(shared.clone(), self.schema.clone(), &self.dir, meta.id, rows)),
+        };
         let live = match meta.deletes {
             0 => Live::all(rows),
             generation => sealed.load_live(generation, usize::try_from(meta.dead).unwrap_or(usize::MAX))?,
         };
-        let mut view = SegmentView::sealed(Arc::new(sealed), live);
+        let mut view = SegmentView::sealed(sealed, live);
         let built =
             definition.and_then(|d| meta.indexes.iter().find(|i| i.index == d.id).map(|i| (d, i.file)));
         view.index = built.map(|(definition, file)| {
+            let known = known.and_then(|view| view.index.as_ref()).filter(|index| index.number() == file);
             let dir = Sealed::dir_of(&self.dir, meta.id);
-            Arc::new(IndexFile::new(shared.clone(), &dir, definition.spec.clone(), file))
+            known.cloned().unwrap_or_else(|| {
+                Arc::new(IndexFile::new(shared.clone(), &dir, definition.spec.clone(), file))
+            })
         });
         Ok(view)
     }
@@ -157,11 +171,13 @@ impl Core {
     /// Opens and verifies every file.
     pub fn load(&self) -> Result<()> {
         self.check_open()?;
-        let snapshot = self.snapshot.load_full();
-        for view in &snapshot.sealed {
-            view.rows()?;
-            view.loaded_index()?;
-        }
+        self.on_snapshot(|snapshot| {
+            for view in &snapshot.sealed {
+                view.rows()?;
+                view.loaded_index()?;
+            }
+            Ok(())
+        })?;
         self.set_released(false)
     }
 

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Most rows of a segment: indexes number them with 32 bits.
-const MAX_ROWS: usize = (1 << 31) - 1;
+pub const MAX_ROWS: usize = (1 << 31) - 1;
 /// Most bytes of one text column of a segment: Arrow counts them with 31 bits.
-const MAX_TEXT: u64 = 1 << 30;
+pub const MAX_TEXT: u64 = 1 << 30;
 
 /// What is being sealed.
 struct Frozen {
@@ -69,7 +69,6 @@ impl Core {
                 self.swap(&mut writer, &frozen, &written);
                 drop(writer);
                 self.remove_files(&old_files);
-                self.remove_segments(&written.gone);
                 Ok(())
             }
             Err(error) => {
@@ -77,7 +76,7 @@ impl Core {
                 drop(writer);
                 // In doubt about which manifest is in force, its files must stay.
                 if error.code() != Code::Poisoned {
-                    self.remove_segments(&written.segments.iter().map(|(sealed, _)| sealed.id()).collect());
+                    written.segments.iter().for_each(|(sealed, _)| sealed.doom());
                 }
                 Err(error)
             }
@@ -109,7 +108,7 @@ impl Core {
                 let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, id, rows);
                 written.segments.push((Arc::new(sealed), chunks.clone()));
                 let sealed = &written.segments[written.segments.len() - 1].0;
-                sealed.write(&chunks)?;
+                sealed.write(&chunks, &mut || Ok(()))?;
                 // Reads it back: what cannot be read must not replace the log.
                 sealed.rows()?;
             }
@@ -163,7 +162,9 @@ impl Core {
     /// Puts the new segments in the place of the frozen rows, with the deletes that came meanwhile.
     fn swap(&self, writer: &mut Writer, frozen: &Frozen, written: &Written) {
         let now = writer.growing.remove_frozen();
-        writer.sealed.retain(|view| view.as_sealed().is_none_or(|s| !written.gone.contains(&s.id())));
+        for gone in writer.remove_sealed(&written.gone) {
+            gone.doom();
+        }
         let mut at = 0;
         let groups = split(&frozen.state.growing);
         let mut segments = written.segments.iter();
@@ -184,13 +185,6 @@ impl Core {
             wal.remove_before(frozen.wal_first);
         }
         self.publish(writer);
-    }
-
-    /// Removes directories of segments that no manifest names.
-    fn remove_segments(&self, ids: &BTreeSet<u64>) {
-        for &id in ids {
-            let _ = self.store.shared.vfs.remove_dir_all(&Sealed::dir_of(&self.dir, id));
-        }
     }
 }
 

@@ -55,9 +55,11 @@ impl Core {
         }
         let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let _query = self.store.activity.query();
-        let snapshot = self.snapshot.load_full();
-        let plan = self.plan(&snapshot, field, queries, nq, options)?;
-        let targets = self.targets(&snapshot)?;
+        // The snapshot is held to the end: its files may go afterwards.
+        let (_snapshot, plan, targets) = self.on_snapshot(|snapshot| {
+            let plan = self.plan(snapshot, field, queries, nq, options)?;
+            Ok((snapshot.clone(), plan, self.targets(snapshot)?))
+        })?;
         let watched = deadline.map(|deadline| self.store.watchdog.watch(deadline));
         let stop = watched.as_ref().map_or(&NEVER, Watched::flag);
         let merger = Merger { targets: &targets, metric: plan.spec.metric, params: &plan.params, stop };

@@ -136,12 +136,7 @@ impl Core {
 
     /// Syncs what durability `async` has left unsynced.
     pub fn sync_log(&self) -> Result<()> {
-        let mut writer = self.writer.lock();
-        if writer.unsynced {
-            writer.wal()?.sync()?;
-            writer.unsynced = false;
-        }
-        Ok(())
+        self.writer.lock().sync()
     }
 
     /// Closes the log: no change gets in any more. Gives the number of the record that would have come next.

@@ -1,8 +1,8 @@
 //! The open database behind its handles: recovery, the table of collections, the background worker, closing.
 
 use crate::collection::core::Core;
-use crate::database::meta::{CollectionMeta, Meta};
-use crate::database::store::Store;
+use crate::database::meta::{CollectionMeta, CompactionMeta, Meta};
+use crate::database::store::{Store, follow, no_database};
 use crate::database::{Durability, Options};
 use crate::error::{Code, Error, Result};
 use crate::schema::{Schema, check_collection_name};
@@ -10,6 +10,7 @@ use crate::segment::{Memory, Shared};
 use crate::storage::manifest;
 use crate::storage::vfs::{LockGuard, Vfs};
 use parking_lot::{Mutex, RwLock};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,13 +24,11 @@ const LOCK: &str = "LOCK";
 const MANIFEST: &str = "MANIFEST";
 /// How often the worker syncs logs of durability `async`.
 const TICK: Duration = Duration::from_secs(1);
-/// How often a read-only open starts again when a writer replaced files under its eyes.
-const READ_ATTEMPTS: usize = 20;
 
 pub struct Engine {
     store: Arc<Store>,
     collections: Arc<Collections>,
-    worker: Mutex<Option<JoinHandle<()>>>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 type Collections = RwLock<BTreeMap<String, Arc<Core>>>;
@@ -59,24 +58,48 @@ impl Engine {
         };
         let engine = Engine::new(vfs, path, options, meta, Some(lock))?;
         engine.remove_orphans();
-        engine.start_worker()?;
+        engine.start("elanus-worker", work)?;
+        if engine.store.options.durability == Durability::Async {
+            engine.start("elanus-sync", sync_logs)?;
+        }
         Ok(engine)
     }
 
-    /// Nothing is written, not even a lock. The files of one manifest may go while they are opened, because a writer
-    /// has committed the next one: then that is opened instead.
+    /// Nothing is written, not even a lock.
     fn open_to_read(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Arc<Engine>> {
-        let mut attempt = 0;
-        loop {
-            let payload = manifest::load(&vfs, path)?.ok_or_else(|| no_database(path))?;
-            let opened = Engine::new(vfs.clone(), path, options.clone(), Meta::decode(&payload)?, None);
-            let changed = || manifest::load(&vfs, path).is_ok_and(|now| now.is_none_or(|now| now != payload));
-            attempt += 1;
-            match opened {
-                Err(_) if attempt < READ_ATTEMPTS && changed() => {}
-                other => return other,
-            }
+        follow(&vfs, path, |meta| Engine::new(vfs.clone(), path, options.clone(), meta.clone(), None))
+    }
+
+    /// Of a read-only database: gives searches that start from now on what the writer has committed and logged. After an
+    /// error everything is as it was. A writing database has nothing to learn.
+    pub fn refresh(&self) -> Result<()> {
+        self.store.check_open()?;
+        if !self.store.options.read_only {
+            return Ok(());
         }
+        let mut collections = self.collections.write();
+        let known: BTreeMap<u64, Arc<Core>> =
+            collections.values().map(|core| (core.id, core.clone())).collect();
+        let _refreshing: Vec<_> = known.values().map(|core| core.maintenance.lock()).collect();
+        let (meta, cores) = follow(&self.store.shared.vfs, &self.store.dir, |meta| {
+            let cores = meta.collections.iter().map(|collection| match known.get(&collection.id) {
+                Some(core) => Ok((core.clone(), core.news(collection)?)),
+                None => Core::open(&self.store, collection).map(|(core, _)| (Arc::new(core), None)),
+            });
+            Ok((meta.clone(), cores.collect::<Result<Vec<_>>>()?))
+        })?;
+        self.store.set_meta(meta);
+        let dropped = |core: &&Arc<Core>| !cores.iter().any(|(kept, _)| kept.id == core.id);
+        known.values().filter(dropped).for_each(|core| core.dropped.store(true, Ordering::Release));
+        collections.clear();
+        for (core, news) in cores {
+            if let Some(news) = news {
+                core.show(news);
+            }
+            let name = core.name.read().clone();
+            collections.insert(name, core);
+        }
+        Ok(())
     }
 
     fn new(
@@ -105,7 +128,7 @@ impl Engine {
         Ok(Arc::new(Engine {
             store,
             collections: Arc::new(RwLock::new(collections)),
-            worker: Mutex::new(None),
+            workers: Mutex::default(),
         }))
     }
 
@@ -121,13 +144,13 @@ impl Engine {
         }
     }
 
-    fn start_worker(&self) -> Result<()> {
+    fn start(&self, name: &str, work: fn(&Store, &Collections)) -> Result<()> {
         let (store, collections) = (self.store.clone(), self.collections.clone());
         let thread = std::thread::Builder::new()
-            .name("elanus-worker".into())
+            .name(name.into())
             .spawn(move || work(&store, &collections))
-            .map_err(|e| Error::io("cannot start the background thread", e))?;
-        *self.worker.lock() = Some(thread);
+            .map_err(|e| Error::io("cannot start a background thread", e))?;
+        self.workers.lock().push(thread);
         Ok(())
     }
 
@@ -136,7 +159,7 @@ impl Engine {
         if !self.store.start_closing() {
             return Ok(());
         }
-        if let Some(worker) = self.worker.lock().take() {
+        for worker in self.workers.lock().drain(..) {
             let _ = worker.join(); // a panic of it was reported where it happened
         }
         self.store.wait_for_writing();
@@ -208,6 +231,7 @@ impl Engine {
             wal_sequence: 0,
             next_auto_id: 1,
             released: false,
+            compaction: CompactionMeta::default(),
         };
         let made = Core::create_files(&self.store, meta.id)
             .and_then(|()| Core::open(&self.store, &meta))
@@ -283,10 +307,6 @@ fn not_found(name: &str) -> Error {
     Error::new(Code::CollectionNotFound, format!("collection not found[collection={name}]"))
 }
 
-fn no_database(path: &Path) -> Error {
-    Error::io(format!("no database in {}", path.display()), io::ErrorKind::NotFound.into())
-}
-
 fn has_manifest(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
     vfs.exists(&path.join(MANIFEST)).map_err(|e| Error::io(format!("cannot look into {}", path.display()), e))
 }
@@ -315,20 +335,45 @@ fn lock(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn LockGuard>> {
     })
 }
 
-/// The background worker: builds what indexes lack, syncs logs of durability `async`.
+/// The background worker: builds what indexes lack, compacts what is due.
 fn work(store: &Store, collections: &Collections) {
     while !store.is_closing() {
-        let all: Vec<Arc<Core>> = collections.read().values().cloned().collect();
-        for core in all {
-            // A panic must not end the worker; the index then stays unbuilt, and says why.
+        let mut busy = false;
+        for core in all(collections) {
+            // A panic must not end the worker; the index then stays unbuilt, the segments as they are, and say why.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| core.build_pending())) {
-                core.build_panicked(panic.downcast_ref::<&str>().copied().unwrap_or("no message"));
+                core.build_panicked(message(&*panic));
             }
-            if store.options.durability == Durability::Async {
-                // A log that cannot be synced is poisoned: the next write says so.
-                let _ = core.sync_log();
+            match catch_unwind(AssertUnwindSafe(|| core.compact_due())) {
+                Ok(worked) => busy |= worked,
+                Err(panic) => core.compaction_failed(Error::internal(format!(
+                    "the compaction panicked: {}",
+                    message(&*panic)
+                ))),
             }
         }
-        store.wait_for_work(TICK);
+        if !busy {
+            store.wait_for_work(TICK);
+        }
     }
+}
+
+/// Durability `async`: syncs the logs now and then, however long the worker is busy.
+fn sync_logs(store: &Store, collections: &Collections) {
+    while !store.is_closing() {
+        for core in all(collections) {
+            // A log that cannot be synced is poisoned: the next write says so.
+            let _ = core.sync_log();
+        }
+        store.pause(TICK);
+    }
+}
+
+fn all(collections: &Collections) -> Vec<Arc<Core>> {
+    collections.read().values().cloned().collect()
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

@@ -15,7 +15,7 @@ pub struct Meta {
     pub collections: Vec<CollectionMeta>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CollectionMeta {
     pub id: u64,
     pub name: String,
@@ -28,6 +28,22 @@ pub struct CollectionMeta {
     pub wal_sequence: u64,
     pub next_auto_id: i64,
     pub released: bool,
+    #[serde(default)]
+    pub compaction: CompactionMeta,
+}
+
+/// What compactions have done since the collection was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompactionMeta {
+    /// Groups of segments that were compacted.
+    pub completed: u64,
+    /// The segments in them.
+    pub segments: u64,
+    /// Dead rows that were left out.
+    pub dropped_rows: u64,
+    /// Bytes of the files of rows that were read, and of the files of rows and indexes that were written.
+    pub bytes_read: u64,
+    pub bytes_written: u64,
 }
 
 /// The definition of an index.
@@ -39,7 +55,7 @@ pub struct IndexMeta {
     pub spec: Value,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SegmentMeta {
     pub id: u64,
     pub rows: u64,

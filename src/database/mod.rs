@@ -54,6 +54,13 @@ impl Database {
         self.engine().close()
     }
 
+    /// Of a read-only database: searches that start from now on see what the writer has committed and logged so far;
+    /// collections come, go and change their names. After an error everything is as it was. A database that is open for
+    /// writing is always up to date.
+    pub fn refresh(&self) -> Result<()> {
+        self.engine().refresh()
+    }
+
     /// Creates a collection; one of the same name and schema that exists is opened.
     pub fn create_collection(&self, name: &str, schema: Schema) -> Result<Collection> {
         self.engine().create_collection(name, schema).map(Collection::new)

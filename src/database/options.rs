@@ -28,6 +28,8 @@ pub struct Options {
     pub index_min_rows: u64,
     /// How long no query must run before a background build goes on, in milliseconds.
     pub build_idle_ms: u64,
+    /// Whether small segments and dead rows are compacted in the background.
+    pub auto_compaction: bool,
     /// Opens without a lock and without writing anything at all.
     pub read_only: bool,
     pub create_if_missing: bool,
@@ -42,6 +44,7 @@ impl Default for Options {
             segment_size_mb: 512,
             index_min_rows: 1024,
             build_idle_ms: 5000,
+            auto_compaction: true,
             read_only: false,
             create_if_missing: true,
         }
@@ -50,8 +53,8 @@ impl Default for Options {
 
 const MAX_THREADS: u64 = 1024;
 const MAX_SEGMENT_MB: u64 = 131072;
-const KNOWN: &str = "durability, memory_limit, threads, segment_size_mb, index_min_rows, build_idle_ms, read_only, \
-     create_if_missing";
+const KNOWN: &str = "durability, memory_limit, threads, segment_size_mb, index_min_rows, build_idle_ms, \
+     auto_compaction, read_only, create_if_missing";
 
 impl Options {
     /// `{"durability":"sync","threads":2,...}`; unknown keys are errors that name the known ones. Empty text: defaults.
@@ -71,6 +74,7 @@ impl Options {
                 "segment_size_mb" => options.segment_size_mb = number(key, value, 1, MAX_SEGMENT_MB)?,
                 "index_min_rows" => options.index_min_rows = number(key, value, 1, u64::from(u32::MAX))?,
                 "build_idle_ms" => options.build_idle_ms = number(key, value, 0, u64::from(u32::MAX))?,
+                "auto_compaction" => options.auto_compaction = flag(key, value)?,
                 "read_only" => options.read_only = flag(key, value)?,
                 "create_if_missing" => options.create_if_missing = flag(key, value)?,
                 _ => return Err(Error::invalid(format!("unknown option \"{key}\"; known are: {KNOWN}"))),
@@ -136,7 +140,7 @@ mod tests {
         assert_eq!(Options::from_json(" ").unwrap(), Options::default());
         assert_eq!(Options::from_json("{}").unwrap(), Options::default());
         let text = r#"{"durability":"async","memory_limit":5,"threads":2,"segment_size_mb":1,"index_min_rows":9,
-            "build_idle_ms":0,"read_only":true,"create_if_missing":false}"#;
+            "build_idle_ms":0,"auto_compaction":false,"read_only":true,"create_if_missing":false}"#;
         let options = Options::from_json(text).unwrap();
         let expected = Options {
             durability: Durability::Async,
@@ -145,6 +149,7 @@ mod tests {
             segment_size_mb: 1,
             index_min_rows: 9,
             build_idle_ms: 0,
+            auto_compaction: false,
             read_only: true,
             create_if_missing: false,
         };

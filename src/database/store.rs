@@ -7,12 +7,36 @@ use crate::database::watchdog::Watchdog;
 use crate::error::{Code, Error, Result};
 use crate::segment::Shared;
 use crate::storage::manifest;
-use crate::storage::vfs::LockGuard;
+use crate::storage::vfs::{LockGuard, Vfs};
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// How often a read-only database starts again when a writer replaced files under its eyes.
+pub const READ_ATTEMPTS: usize = 20;
+
+/// Runs `read` on the manifest of the database in `dir`. The files of one manifest may go while they are read, because a
+/// writer has committed the next one: then it runs again, on that.
+pub fn follow<T>(vfs: &Arc<dyn Vfs>, dir: &Path, read: impl Fn(&Meta) -> Result<T>) -> Result<T> {
+    let mut attempt = 0;
+    loop {
+        let payload = manifest::load(vfs, dir)?.ok_or_else(|| no_database(dir))?;
+        let outcome = read(&Meta::decode(&payload)?);
+        let changed = || manifest::load(vfs, dir).is_ok_and(|now| now.is_none_or(|now| now != payload));
+        attempt += 1;
+        match outcome {
+            Err(_) if attempt < READ_ATTEMPTS && changed() => {}
+            other => return other,
+        }
+    }
+}
+
+pub fn no_database(path: &Path) -> Error {
+    Error::io(format!("no database in {}", path.display()), io::ErrorKind::NotFound.into())
+}
 
 /// Shared by a database and its collections.
 pub struct Store {
@@ -31,6 +55,8 @@ pub struct Store {
     /// Whether the background worker has something to look at.
     work: Mutex<bool>,
     work_came: Condvar,
+    closed: Mutex<bool>,
+    closed_came: Condvar,
 }
 
 /// Holds the database open while files change.
@@ -57,6 +83,8 @@ impl Store {
             lock: Mutex::new(lock),
             work: Mutex::new(true),
             work_came: Condvar::new(),
+            closed: Mutex::new(false),
+            closed_came: Condvar::new(),
         }
     }
 
@@ -102,6 +130,11 @@ impl Store {
         read(&self.meta.lock())
     }
 
+    /// Takes the manifest that a read-only database has read.
+    pub fn set_meta(&self, meta: Meta) {
+        *self.meta.lock() = meta;
+    }
+
     /// A number for a segment, an index or a file, never given before. It is kept by the next commit; until then
     /// nothing in force carries it.
     pub fn take_id(&self) -> u64 {
@@ -142,11 +175,21 @@ impl Store {
         *work = false;
     }
 
+    /// Waits for `timeout`, or until the database closes.
+    pub fn pause(&self, timeout: Duration) {
+        let mut closed = self.closed.lock();
+        if !*closed {
+            self.closed_came.wait_for(&mut closed, timeout);
+        }
+    }
+
     /// From now on every call fails with `Closed`; builds end at their next checkpoint. Says whether it was open.
     pub fn start_closing(&self) -> bool {
         let was_open = !self.closing.swap(true, Ordering::AcqRel);
         self.activity.wake();
         self.notify_worker();
+        *self.closed.lock() = true;
+        self.closed_came.notify_all();
         was_open
     }
 

@@ -139,7 +139,8 @@ pub extern "C" fn elanus_collection_drop(
     error::code(error, || given(database, "database")?.0.drop_collection(text(name, "name")?))
 }
 
-/// Describes a collection: its schema in the words that created it, its indexes, its rows and whether it is loaded.
+/// Describes a collection: its schema in the words that created it, its indexes, its rows, its segments, its compactions
+/// and whether it is loaded.
 ///
 /// @param error Receives the failure; may be NULL.
 /// @return JSON to free with elanus_string_free(), or NULL on failure.
@@ -153,7 +154,7 @@ pub extern "C" fn elanus_collection_describe(
     error::value(error, || owned_text(given(collection, "collection")?.0.describe()?))
 }
 
-/// Counts what a collection holds: rows, segments, bytes and indexes.
+/// Counts what a collection holds: rows, segments, bytes and indexes, and what its compactions have read and written.
 ///
 /// @param error Receives the failure; may be NULL.
 /// @return JSON to free with elanus_string_free(), or NULL on failure.

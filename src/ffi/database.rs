@@ -17,10 +17,15 @@ pub struct Database(pub(super) crate::database::Database);
 /// @param path    A directory, in UTF-8.
 /// @param options JSON, or NULL for the defaults:
 ///                `{"durability":"sync","memory_limit":0,"threads":0,"segment_size_mb":512,"index_min_rows":1024,
-///                "build_idle_ms":5000,"read_only":false,"create_if_missing":true}`. `durability` is `sync` (an
-///                insert that returned survives a power cut) or `async` (it survives the death of the process);
-///                `memory_limit` is in bytes, 0 for none; `threads` 0 for as many as the machine has; a read-only
-///                database writes nothing at all. An unknown key is an error.
+///                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"create_if_missing":true}`.
+///                `durability` is `sync` (an insert that returned survives a power cut) or `async` (it survives the
+///                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes and
+///                what their builds and compactions work with; `threads` 0 for as many as the machine has. Growing rows
+///                become a segment at about `segment_size_mb`; one of at least `index_min_rows` gets an index. Builds
+///                and compactions in the background go on after `build_idle_ms` without a query. With
+///                `auto_compaction`, a segment with more than a fifth of its rows dead is rewritten, and four segments
+///                of about the same size (within a factor of 4, none above half of `segment_size_mb`) become one. A
+///                read-only database writes nothing at all. An unknown key is an error.
 /// @param error   Receives the failure; may be NULL. ELANUS_CODE_LOCKED when another process has it open for
 ///                writing; the message names that process.
 /// @return A handle to free with elanus_database_free(), or NULL on failure.
@@ -40,6 +45,21 @@ pub extern "C" fn elanus_database_open(
         let database = crate::database::Database::open(Path::new(path), options)?;
         Ok(Box::new(Database(database)).into())
     })
+}
+
+/// Brings a read-only database up to date: searches that start from now on see what the writing process has committed
+/// and logged so far, and collections that it has created, renamed or dropped come, change their names or go. Handles
+/// and running searches go on; what the handle of a dropped collection is asked fails with ELANUS_CODE_CLOSED. A
+/// database that is open for writing is always up to date, and nothing happens.
+///
+/// @param error Receives the failure; may be NULL. On failure everything is as it was.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_database_refresh(database: Option<&Database>, error: ErrorOut<'_>) -> Code {
+    error::code(error, || given(database, "database")?.0.refresh())
 }
 
 /// Closes a database for every handle on it and on its collections: what they are asked afterwards fails with

@@ -83,16 +83,16 @@ pub struct IndexProgress {
 }
 
 /// A caller's callback with its data.
-struct Callback {
-    call: unsafe extern "C" fn(*mut c_void, u64, u64) -> bool,
-    user_data: *mut c_void,
+pub(super) struct Callback {
+    pub(super) call: unsafe extern "C" fn(*mut c_void, u64, u64) -> bool,
+    pub(super) user_data: *mut c_void,
 }
 
 // SAFETY: the callback's documentation says that it may run on any thread, one call at a time, which the engine keeps.
 unsafe impl Sync for Callback {}
 
 impl Callback {
-    fn advance(&self, done: u64, total: u64) -> bool {
+    pub(super) fn advance(&self, done: u64, total: u64) -> bool {
         // SAFETY: the caller promises that the callback may be called with its data until the operation returns.
         unsafe { (self.call)(self.user_data, done, total) }
     }

@@ -31,6 +31,8 @@ pub mod column;
 
 pub mod index;
 
+pub mod compaction;
+
 pub mod search;
 
 pub mod result;

@@ -9,6 +9,7 @@ mod flat;
 mod graph;
 mod hnsw;
 mod ivf;
+mod nsg;
 mod scan;
 pub mod sections;
 mod shadow;
@@ -97,6 +98,7 @@ pub struct Scratch {
     bit_seekers: Vec<binary::Seeker>,
     bits: binary::Buffers,
     annoy: annoy::Buffers,
+    nsg: nsg::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -200,8 +202,41 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
             Box::new(binary::BinFlat::build(spec.metric, v, context)?)
         }
         (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::build(spec, v, context)?),
+        (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
+}
+
+/// About how many bytes a build takes beside the vectors and the thread stacks, the finished index included. A build that
+/// keeps to a budget of its own needs this much at least.
+pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
+    let rows = vectors.len() as u64;
+    // Values of a row, and bytes of its code or its bits.
+    let (dim, code) = match vectors {
+        Vectors::Float(vectors) => (vectors.dim() as u64, vectors.dim() as u64),
+        Vectors::Binary(vectors) => (8 * vectors.stride() as u64, vectors.stride() as u64),
+    };
+    let param = |name: &str| spec.params.count(name) as u64;
+    /// Row numbers, scores, centroids.
+    const NUMBER: u64 = 4;
+    // Of each row its list and its place in it, twice while lists are put together.
+    let lists = |code: u64| rows * (2 * code + 4 * NUMBER) + param("nlist").min(rows) * dim * NUMBER;
+    // Of each row its neighbours with their distances, twice while the graph is packed.
+    let graph = |degree: u64| rows * (code + degree * 3 * NUMBER);
+    match spec.index_type {
+        IndexType::Flat => rows * (code + 2 * NUMBER),
+        IndexType::BinFlat => rows * NUMBER,
+        IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::BinIvfFlat => lists(code),
+        IndexType::IvfPq => lists(param("m").max(1)) + 256 * dim * NUMBER,
+        IndexType::Hnsw => graph(2 * param("M") + 2),
+        IndexType::Rnsg => graph(param("out_degree") + param("candidate_pool_size")),
+        IndexType::Annoy => rows * 3 * NUMBER * param("n_trees"),
+        // Built in parts that fit into what is left: a part of a tenth of the rows.
+        IndexType::DiskAnn => rows * (dim / 4 + NUMBER) + graph(64) / 10,
+        IndexType::GpuBruteForce | IndexType::GpuIvfFlat | IndexType::GpuIvfPq | IndexType::GpuCagra => {
+            rows * dim * NUMBER
+        }
+    }
 }
 
 /// Opens an index that [`Index::save`] wrote, over the same rows. Sections are checked for their lengths and for ids
@@ -219,6 +254,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
             Box::new(binary::BinFlat::load(spec.metric, sections, v)?)
         }
         (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::load(spec, sections, v)?),
+        (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }

@@ -12,6 +12,7 @@ use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::read_footer_length;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_schema::ArrowError;
+use std::io;
 use std::path::Path;
 
 const ALIGNMENT: usize = 64;
@@ -20,17 +21,44 @@ const TRAILER: usize = 10;
 /// The continuation marker and the length before a message.
 const MESSAGE_PREFIX: usize = 8;
 
-/// Writes `batch` to `path` (the caller syncs the directory).
-pub fn write(shared: &Shared, batch: &RecordBatch, path: &Path) -> Result<()> {
-    let mut file = CheckedWriter::create(&shared.vfs, path)?;
-    encode(batch, &mut file).map_err(|error| {
+/// Writes `batch` to `path` (the caller syncs the directory). Asks `go_on` from time to time, whose error ends it.
+pub fn write(
+    shared: &Shared,
+    batch: &RecordBatch,
+    path: &Path,
+    go_on: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
+    let mut out = Stoppable { file: CheckedWriter::create(&shared.vfs, path)?, go_on, stopped: None };
+    if let Err(error) = encode(batch, &mut out) {
         let what = format!("cannot write {}", path.display());
-        match error {
-            ArrowError::IoError(_, cause) => Error::io(what, cause),
-            other => Error::internal(format!("{what}: {other}")),
+        return Err(match (out.stopped, error) {
+            (Some(stopped), _) => stopped,
+            (None, ArrowError::IoError(_, cause)) => Error::io(what, cause),
+            (None, other) => Error::internal(format!("{what}: {other}")),
+        });
+    }
+    out.file.finish()
+}
+
+/// A file whose every write asks first.
+struct Stoppable<'a> {
+    file: CheckedWriter,
+    go_on: &'a mut dyn FnMut() -> Result<()>,
+    stopped: Option<Error>,
+}
+
+impl io::Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(error) = (self.go_on)() {
+            self.stopped = Some(error);
+            return Err(io::Error::other("stopped"));
         }
-    })?;
-    file.finish()
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 fn encode(batch: &RecordBatch, out: impl std::io::Write) -> Result<(), ArrowError> {

@@ -5,9 +5,10 @@ use crate::index::catalog::IndexSpec;
 use crate::index::{self, Index};
 use crate::segment::slot::Slot;
 use crate::segment::{Reservation, Rows, Shared, container};
-use crate::storage::checked::CheckedFile;
+use crate::storage::checked::{self, CheckedFile};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An index that is on the disk, and in memory once it was used.
 pub struct IndexFile {
@@ -16,6 +17,18 @@ pub struct IndexFile {
     spec: Arc<IndexSpec>,
     file: u64,
     slot: Slot<LoadedIndex>,
+    doomed: AtomicBool,
+}
+
+/// A doomed index's file goes with the last who holds it.
+impl Drop for IndexFile {
+    fn drop(&mut self) {
+        if *self.doomed.get_mut() {
+            self.slot.clear();
+            // Failing to is not an error: the next open tries again.
+            let _ = checked::remove(&self.shared.vfs, &self.path);
+        }
+    }
 }
 
 /// An index in memory.
@@ -38,7 +51,8 @@ impl IndexFile {
 
     /// Names index file number `file` of the segment in `dir`; opens nothing.
     pub fn new(shared: Arc<Shared>, dir: &Path, spec: Arc<IndexSpec>, file: u64) -> IndexFile {
-        IndexFile { path: dir.join(IndexFile::name(file)), shared, spec, file, slot: Slot::empty() }
+        let (path, doomed) = (dir.join(IndexFile::name(file)), AtomicBool::new(false));
+        IndexFile { shared, path, spec, file, slot: Slot::empty(), doomed }
     }
 
     /// Its number.
@@ -46,8 +60,14 @@ impl IndexFile {
         self.file
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Bytes of the file; 0 if it cannot be asked.
+    pub fn file_bytes(&self) -> u64 {
+        self.shared.vfs.len(&self.path).unwrap_or(0)
+    }
+
+    /// No manifest names it (any more): its file is removed once the last search that uses it has ended.
+    pub fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
     }
 
     /// Writes `index`, which was built over `rows` rows (the caller syncs the directory).

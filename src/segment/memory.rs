@@ -26,6 +26,11 @@ impl Memory {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// The limit in bytes, if there is one.
+    pub fn limit(&self) -> Option<u64> {
+        (self.limit > 0).then_some(self.limit)
+    }
+
     /// Takes `bytes` for `what`, or fails with both sizes.
     pub fn reserve(self: &Arc<Memory>, bytes: u64, what: &str) -> Result<Reservation> {
         let reservation = self.force(bytes);

@@ -85,6 +85,20 @@ impl SegmentView {
         }
     }
 
+    /// No manifest names the segment any more: its files go once the last search that uses them has ended.
+    pub fn doom(&self) {
+        if let Source::Sealed(sealed) = &self.source {
+            sealed.doom();
+        }
+    }
+
+    /// Takes the index off; its file goes once the last search that uses it has ended.
+    pub fn drop_index(&mut self) {
+        if let Some(index) = self.index.take() {
+            index.doom();
+        }
+    }
+
     /// The index, opened and verified at the first call.
     pub fn loaded_index(&self) -> Result<Option<Arc<LoadedIndex>>> {
         match (&self.index, &self.source) {

@@ -162,24 +162,38 @@ pub struct Run {
 
 /// Copies `runs` of rows into one batch of all columns.
 pub fn gather(schema: &SchemaRef, sources: &[&RecordBatch], runs: &[Run]) -> Result<RecordBatch> {
-    let columns: Result<Vec<ArrayRef>> = (0..schema.fields().len())
-        .map(|at| {
-            let columns: Vec<&ArrayRef> = sources.iter().map(|source| source.column(at)).collect();
-            gather_column(&columns, runs)
-        })
-        .collect();
-    RecordBatch::try_new(schema.clone(), columns?)
+    gather_in_steps(schema, sources, runs, &mut || Ok(()))
+}
+
+/// The same; asks `go_on` after every run, whose error ends it.
+pub(super) fn gather_in_steps(
+    schema: &SchemaRef,
+    sources: &[&RecordBatch],
+    runs: &[Run],
+    go_on: &mut dyn FnMut() -> Result<()>,
+) -> Result<RecordBatch> {
+    let mut gathered = Vec::with_capacity(schema.fields().len());
+    for at in 0..schema.fields().len() {
+        let columns: Vec<&ArrayRef> = sources.iter().map(|source| source.column(at)).collect();
+        gathered.push(copy_runs(&columns, runs, go_on)?);
+    }
+    RecordBatch::try_new(schema.clone(), gathered)
         .map_err(|e| Error::internal(format!("gathered columns: {e}")))
 }
 
 /// Copies `runs` of one column. `sources` must not be empty.
 pub fn gather_column(sources: &[&ArrayRef], runs: &[Run]) -> Result<ArrayRef> {
+    copy_runs(sources, runs, &mut || Ok(()))
+}
+
+fn copy_runs(sources: &[&ArrayRef], runs: &[Run], go_on: &mut dyn FnMut() -> Result<()>) -> Result<ArrayRef> {
     let data: Vec<_> = sources.iter().map(|source| source.to_data()).collect();
     let rows = runs.iter().map(|run| run.end - run.start).sum();
     let failed = |e| Error::internal(format!("cannot gather {rows} rows: {e}"));
     let mut out = MutableArrayData::try_new(data.iter().collect(), false, rows).map_err(failed)?;
     for run in runs {
         out.try_extend(run.source, run.start, run.end).map_err(failed)?;
+        go_on()?;
     }
     Ok(make_array(out.freeze()))
 }

@@ -3,13 +3,17 @@
 
 use crate::error::Result;
 use crate::schema::Schema;
+use crate::segment::rows::gather_in_steps;
 use crate::segment::slot::Slot;
-use crate::segment::{Live, Rows, Run, SegmentView, Shared, data, gather};
+use crate::segment::{Live, Rows, Run, SegmentView, Shared, data};
 use arrow_array::RecordBatch;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 const DATA: &str = "data.arrow";
+/// Rows that are copied at a time, between two questions whether to go on.
+const STEP: usize = 16384;
 
 /// The rows of a sealed segment, mapped when they are first needed.
 pub struct Sealed {
@@ -19,6 +23,19 @@ pub struct Sealed {
     id: u64,
     len: usize,
     slot: Slot<Rows>,
+    file_bytes: OnceLock<u64>,
+    doomed: AtomicBool,
+}
+
+/// A doomed segment's files go with the last who holds it.
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        if *self.doomed.get_mut() {
+            self.slot.clear();
+            // Failing to is not an error: the next open tries again.
+            let _ = self.shared.vfs.remove_dir_all(&self.dir);
+        }
+    }
 }
 
 impl Sealed {
@@ -34,7 +51,16 @@ impl Sealed {
 
     /// Names segment `id` of `len` rows of the collection in `collection`; opens nothing.
     pub fn new(shared: Arc<Shared>, schema: Arc<Schema>, collection: &Path, id: u64, len: usize) -> Sealed {
-        Sealed { shared, schema, dir: Sealed::dir_of(collection, id), id, len, slot: Slot::empty() }
+        Sealed {
+            shared,
+            schema,
+            dir: Sealed::dir_of(collection, id),
+            id,
+            len,
+            slot: Slot::empty(),
+            file_bytes: OnceLock::new(),
+            doomed: AtomicBool::new(false),
+        }
     }
 
     pub fn id(&self) -> u64 {
@@ -45,14 +71,25 @@ impl Sealed {
         &self.dir
     }
 
-    /// Writes the live rows of `chunks` as this segment, durably but for the entry of its directory.
-    pub fn write(&self, chunks: &[SegmentView]) -> Result<()> {
+    /// Writes the live rows of `parts` as this segment, durably but for the entry of its directory. Asks `go_on` from
+    /// time to time, whose error ends it.
+    pub fn write(&self, parts: &[SegmentView], go_on: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         let shared = &self.shared;
         let io = |e| crate::error::Error::io(format!("cannot create {}", self.dir.display()), e);
         shared.vfs.create_dir_all(&self.dir).map_err(io)?;
-        let batch = live_rows(&self.schema, chunks)?;
-        data::write(shared, &batch, &self.dir.join(DATA))?;
+        let batch = live_rows(&self.schema, parts, go_on)?;
+        data::write(shared, &batch, &self.dir.join(DATA), go_on)?;
         shared.vfs.sync_dir(&self.dir).map_err(io)
+    }
+
+    /// Bytes of the file of rows; 0 if it cannot be asked.
+    pub fn file_bytes(&self) -> u64 {
+        *self.file_bytes.get_or_init(|| self.shared.vfs.len(&self.dir.join(DATA)).unwrap_or(0))
+    }
+
+    /// No manifest names it any more: its files are removed once the last search that uses it has ended.
+    pub fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
     }
 
     /// The rows, opened and verified at the first call.
@@ -101,12 +138,19 @@ impl Sealed {
     }
 }
 
-fn live_rows(schema: &Schema, chunks: &[SegmentView]) -> Result<RecordBatch> {
-    let rows: Vec<Arc<Rows>> = chunks.iter().map(SegmentView::rows).collect::<Result<_>>()?;
+fn live_rows(
+    schema: &Schema,
+    parts: &[SegmentView],
+    go_on: &mut dyn FnMut() -> Result<()>,
+) -> Result<RecordBatch> {
+    let rows: Vec<Arc<Rows>> = parts.iter().map(SegmentView::rows).collect::<Result<_>>()?;
     let batches: Vec<&RecordBatch> = rows.iter().map(|rows| rows.batch()).collect();
     let mut runs = Vec::new();
-    for (source, chunk) in chunks.iter().enumerate() {
-        runs.extend(chunk.live.runs().into_iter().map(|(start, end)| Run { source, start, end }));
+    for (source, part) in parts.iter().enumerate() {
+        for (first, end) in part.live.runs() {
+            let starts = (first..end).step_by(STEP);
+            runs.extend(starts.map(|start| Run { source, start, end: end.min(start + STEP) }));
+        }
     }
-    gather(schema.arrow(), &batches, &runs)
+    gather_in_steps(schema.arrow(), &batches, &runs, go_on)
 }

@@ -53,6 +53,11 @@ HOLDS(elanus_on_conflict, sizeof(elanus_on_conflict) == 4);
 HOLDS(ELANUS_ON_CONFLICT_REPLACE, ELANUS_ON_CONFLICT_REPLACE == 0);
 HOLDS(ELANUS_ON_CONFLICT_ERROR, ELANUS_ON_CONFLICT_ERROR == 1);
 
+HOLDS(elanus_compaction_state, sizeof(elanus_compaction_state) == 4);
+HOLDS(ELANUS_COMPACTION_STATE_UNDEFINED, ELANUS_COMPACTION_STATE_UNDEFINED == 0);
+HOLDS(ELANUS_COMPACTION_STATE_EXECUTING, ELANUS_COMPACTION_STATE_EXECUTING == 1);
+HOLDS(ELANUS_COMPACTION_STATE_COMPLETED, ELANUS_COMPACTION_STATE_COMPLETED == 2);
+
 #if UINTPTR_MAX == UINT64_MAX
 
 HOLDS(elanus_column_size, offsetof(elanus_column, size) == 0 && sizeof(((const elanus_column *)0)->size) == 4);
@@ -76,6 +81,17 @@ HOLDS(elanus_index_progress_total_rows, offsetof(elanus_index_progress, total_ro
 HOLDS(elanus_index_progress_indexed_rows, offsetof(elanus_index_progress, indexed_rows) == 8 && sizeof(((const elanus_index_progress *)0)->indexed_rows) == 8);
 HOLDS(elanus_index_progress_pending_index_rows, offsetof(elanus_index_progress, pending_index_rows) == 16 && sizeof(((const elanus_index_progress *)0)->pending_index_rows) == 8);
 HOLDS(elanus_index_progress, sizeof(elanus_index_progress) == 24);
+
+HOLDS(elanus_compact_options_size, offsetof(elanus_compact_options, size) == 0 && sizeof(((const elanus_compact_options *)0)->size) == 4);
+HOLDS(elanus_compact_options_no_wait, offsetof(elanus_compact_options, no_wait) == 4 && sizeof(((const elanus_compact_options *)0)->no_wait) == 4);
+HOLDS(elanus_compact_options_progress, offsetof(elanus_compact_options, progress) == 8 && sizeof(((const elanus_compact_options *)0)->progress) == 8);
+HOLDS(elanus_compact_options_user_data, offsetof(elanus_compact_options, user_data) == 16 && sizeof(((const elanus_compact_options *)0)->user_data) == 8);
+HOLDS(elanus_compact_options, sizeof(elanus_compact_options) == 24);
+
+HOLDS(elanus_compaction_progress_executing_plans, offsetof(elanus_compaction_progress, executing_plans) == 0 && sizeof(((const elanus_compaction_progress *)0)->executing_plans) == 8);
+HOLDS(elanus_compaction_progress_completed_plans, offsetof(elanus_compaction_progress, completed_plans) == 8 && sizeof(((const elanus_compaction_progress *)0)->completed_plans) == 8);
+HOLDS(elanus_compaction_progress_failed_plans, offsetof(elanus_compaction_progress, failed_plans) == 16 && sizeof(((const elanus_compaction_progress *)0)->failed_plans) == 8);
+HOLDS(elanus_compaction_progress, sizeof(elanus_compaction_progress) == 24);
 
 HOLDS(elanus_search_options_size, offsetof(elanus_search_options, size) == 0 && sizeof(((const elanus_search_options *)0)->size) == 4);
 HOLDS(elanus_search_options_topk, offsetof(elanus_search_options, topk) == 4 && sizeof(((const elanus_search_options *)0)->topk) == 4);

@@ -27,6 +27,7 @@ enum Step {
     Insert(&'static str, i64, i64),
     Delete(&'static str, i64, i64),
     Flush(&'static str),
+    Compact(&'static str),
     Index(&'static str, &'static str),
     DropIndex(&'static str),
     Release(&'static str),
@@ -37,8 +38,8 @@ enum Step {
 
 use Step::*;
 
-/// Only the first segment of `a` is large enough for an index, so that nothing is built in the background, and the
-/// operations come in the same order every time.
+/// Only the first segment of `a` and those that compactions make of it are large enough for an index, and these have it
+/// when they come: so nothing is built in the background, and the operations come in the same order every time.
 const SCRIPT: &[Step] = &[
     Create("a"),
     Insert("a", 0, 20),
@@ -55,6 +56,9 @@ const SCRIPT: &[Step] = &[
     Flush("a"),
     Delete("a", 30, 40),
     Flush("a"),
+    Compact("a"),
+    Insert("a", 120, 130),
+    Delete("a", 42, 45),
     Index("a", r#"{"index_type":"IVF_FLAT","metric_type":"IP","params":{"nlist":2}}"#),
     Rename("b", "c"),
     Insert("c", 50, 55),
@@ -65,6 +69,8 @@ const SCRIPT: &[Step] = &[
     Release("a"),
     Insert("a", 200, 203),
     Load("a"),
+    Delete("a", 121, 124),
+    Compact("a"),
     DropIndex("a"),
     Delete("a", 0, 45),
     Flush("a"),
@@ -86,6 +92,7 @@ impl Step {
                 database.collection(name)?.delete(&keys(&(from..to).collect::<Vec<_>>())).map(drop)
             }
             Flush(name) => database.collection(name)?.flush(),
+            Compact(name) => database.collection(name)?.compact(true, None),
             Index(name, description) => {
                 let on_conflict = OnConflict::Replace;
                 let request = IndexRequest { field: "v", description, name: None, on_conflict, wait: true };
@@ -108,7 +115,7 @@ impl Step {
             }
             Insert(name, from, to) => state.get_mut(name)?.extend(from..to),
             Delete(name, from, to) => state.get_mut(name)?.retain(|id| !(from..to).contains(id)),
-            Flush(name) | Index(name, _) | DropIndex(name) | Release(name) | Load(name) => {
+            Flush(name) | Compact(name) | Index(name, _) | DropIndex(name) | Release(name) | Load(name) => {
                 state.get(name)?;
             }
             Rename(from, to) => {
@@ -128,7 +135,7 @@ fn vector(id: i64) -> Vec<f32> {
 }
 
 fn open_on(disk: &FaultDisk) -> Result<Database, Error> {
-    let options = Options { threads: 1, index_min_rows: 30, ..Options::default() };
+    let options = Options { threads: 1, index_min_rows: 20, auto_compaction: false, ..Options::default() };
     Database::open_with(Arc::new(disk.clone()), Path::new("/db"), options)
 }
 

@@ -155,7 +155,7 @@ impl Run {
     }
 
     fn step(&mut self, disk: &FaultDisk, kinds: &[&str]) {
-        match self.random.below(20) {
+        match self.random.below(21) {
             0..8 => self.insert(),
             8..12 => self.delete(),
             12..14 => self.collection().flush().unwrap(),
@@ -169,6 +169,10 @@ impl Run {
             17 => {
                 self.collection().release().unwrap();
                 self.collection().load().unwrap();
+            }
+            18 => {
+                let wait = self.random.below(2) == 0;
+                self.collection().compact(wait, None).unwrap();
             }
             _ => check_search(&self.collection(), &self.model, self.metric, &mut self.random),
         }

@@ -57,7 +57,7 @@ impl Centroids {
         if len == 0 {
             return Ok(Centroids::new(measure, BinaryVectors::new(vec![0u8; count * stride].into(), stride)));
         }
-        let chosen = Random(seed).choose(len, len.min(count * SAMPLE_ROWS));
+        let chosen = Random::new(seed).choose(len, len.min(count * SAMPLE_ROWS));
         let gathered = |rows: &mut dyn Iterator<Item = &u32>| {
             let bytes: Vec<u8> = rows.flat_map(|&row| vectors.row(row as usize)).copied().collect();
             BinaryVectors::new(bytes.into(), stride)

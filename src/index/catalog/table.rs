@@ -153,6 +153,7 @@ pub static ENTRIES: &[Entry] = &[
         index_type: IndexType::Rnsg,
         name: "RNSG",
         aliases: &["NSG"],
+        works: &[VectorKind::Float],
         build: &[
             param("search_length", 10, 300, 45),
             param("out_degree", 5, 300, 50),

@@ -232,9 +232,9 @@ fn refusals_speak_milvus_words() {
             "invalid index type: FOO, supported: [FLAT IVF_FLAT IVF_SQ8 ",
         ),
         (
-            r#"{"index_type":"IVF_SQ8","metric_type":"L2"}"#,
+            r#"{"index_type":"GPU_CAGRA","metric_type":"L2"}"#,
             NotSupported,
-            "IVF_SQ8 does not work in this version; on a float_vector field [FLAT IVF_FLAT HNSW ANNOY] do",
+            "GPU_CAGRA does not work in this version; on a float_vector field [FLAT IVF_FLAT ",
         ),
         (
             r#"{"index_type":"FLAT"}"#,
