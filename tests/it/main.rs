@@ -8,5 +8,7 @@ mod crash;
 mod durable;
 mod flip;
 mod indexes;
+mod life;
 mod model;
+mod refresh;
 mod support;
