@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let pool = rayon::ThreadPoolBuilder::new().build()?;
     let start = Instant::now();
-    let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
+    let context = BuildContext::new(&pool, 1, &Free);
     let index = index::build(&spec, data.vectors.clone().into(), &context)?;
     let seconds = start.elapsed().as_secs_f64();
     println!("built {} in {seconds:.2} s, {} MiB beside the vectors", spec.to_json(), index.memory() >> 20);

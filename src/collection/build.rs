@@ -6,6 +6,7 @@ use crate::database::meta::IndexFileMeta;
 use crate::error::{Code, Error, Result};
 use crate::index::{self, BuildContext, Index, Pace};
 use crate::segment::{IndexFile, Sealed, SegmentView};
+use crate::storage::spill::DiskSpill;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -85,7 +86,15 @@ impl Core {
     fn build(&self, definition: &Definition, view: &SegmentView, pace: &dyn Pace) -> Result<Option<Built>> {
         let Some(sealed) = view.as_sealed() else { return Ok(None) };
         pace.checkpoint(0, view.len() as u64)?;
-        let context = BuildContext { pool: &self.store.shared.pool, seed: SEED, pace };
+        let shared = &self.store.shared;
+        let spill = DiskSpill::new(&shared.vfs, sealed.dir());
+        let context = BuildContext {
+            pool: &shared.pool,
+            seed: SEED,
+            pace,
+            memory: shared.memory.free(),
+            spill: &spill,
+        };
         let vectors = view.rows()?.vectors().clone();
         let index = index::build(&definition.spec, vectors, &context)?;
         Ok(Some(Built { sealed: sealed.clone(), rows: view.len(), index }))

@@ -10,6 +10,7 @@ mod ivf;
 mod scan;
 pub mod sections;
 mod shadow;
+pub mod spill;
 #[cfg(test)]
 mod tests;
 pub mod vectors;
@@ -116,6 +117,17 @@ pub struct BuildContext<'a> {
     /// Same rows, parameters and seed: the same bytes at any number of threads.
     pub seed: u64,
     pub pace: &'a dyn Pace,
+    /// Bytes that the build should not exceed; 0 for no limit. Kinds that can build in parts keep to it.
+    pub memory: u64,
+    /// What they put elsewhere meanwhile.
+    pub spill: &'a dyn spill::Spill,
+}
+
+impl<'a> BuildContext<'a> {
+    /// Without a limit of memory.
+    pub fn new(pool: &'a rayon::ThreadPool, seed: u64, pace: &'a dyn Pace) -> BuildContext<'a> {
+        BuildContext { pool, seed, pace, memory: 0, spill: &spill::InMemory }
+    }
 }
 
 /// Asked at each checkpoint of a build (at least every 100 ms or so of work, and from one thread at a time).

@@ -65,7 +65,8 @@ impl IndexFile {
 
     fn load(&self, rows: &Rows) -> Result<LoadedIndex> {
         let bytes = CheckedFile::open(&self.shared.vfs, &self.path)?.bytes(&self.shared.pool)?;
-        let sections = container::read(&bytes, &self.spec.to_json(), rows.len() as u64)?;
+        let sections =
+            container::read(&self.shared.vfs, &self.path, &bytes, &self.spec.to_json(), rows.len() as u64)?;
         let index = index::load(&self.spec, &sections, rows.vectors().clone())?;
         let memory = self.shared.memory.reserve(index.memory() as u64, "loading the index")?;
         Ok(LoadedIndex { index, _memory: memory })
