@@ -82,17 +82,11 @@ struct Seekers<'a> {
 
 impl Scratch {
     fn seekers(&mut self, count: usize) -> Seekers<'_> {
-        self.seekers_and_ivf(count).0
-    }
-
-    fn seekers_and_ivf(&mut self, count: usize) -> (Seekers<'_>, &mut ivf::Buffers) {
         if self.seekers.len() < count {
             self.seekers.resize_with(count, Default::default);
         }
         self.all.extend(self.all.len() as u32..count as u32);
-        let seekers =
-            Seekers { list: &mut self.seekers[..count], all: &self.all[..count], buffers: &mut self.scan };
-        (seekers, &mut self.ivf)
+        Seekers { list: &mut self.seekers[..count], all: &self.all[..count], buffers: &mut self.scan }
     }
 }
 
@@ -161,7 +155,7 @@ impl<'a> Progress<'a> {
 pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Box<dyn Index>> {
     Ok(match (spec.index_type, vectors) {
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::build(spec.metric, v, context)?),
-        (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::build(spec, v, context)?),
+        (IndexType::IvfFlat, Vectors::Float(v)) => ivf::build(spec, v, context)?,
         (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
@@ -172,7 +166,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Box<dyn Index>> {
     Ok(match (spec.index_type, vectors) {
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::load("", spec.metric, sections, v)?),
-        (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::load(spec, sections, v)?),
+        (IndexType::IvfFlat, Vectors::Float(v)) => ivf::load(spec, sections, v)?,
         (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })

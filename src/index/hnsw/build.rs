@@ -11,7 +11,7 @@
 use crate::error::Result;
 use crate::index::BuildContext;
 use crate::index::graph::beam::{Beam, EMPTY, Links, Scored};
-use crate::index::graph::select::Selector;
+use crate::index::graph::select::{Rule, Selector};
 use crate::index::graph::space::{Scorer, Space, Target};
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -139,7 +139,7 @@ impl Builder<'_> {
             );
             candidates.clear();
             candidates.extend(beam.pool.hits());
-            selector.select(space, candidates, own, self.shape.m);
+            selector.select(space, candidates, own, Rule::plain(self.shape.m));
             links[level].clone_from(&selector.kept);
             entry = candidates[0].node;
         }
@@ -181,7 +181,8 @@ impl Builder<'_> {
         candidates.extend(old.iter().map(|&n| Scored { score: self.space.score_one(target, n), node: n }));
         candidates.extend(new);
         candidates.sort_unstable_by(Scored::order);
-        selector.select(self.space, candidates, self.space.score_one(target, node), list.len());
+        let own = self.space.score_one(target, node);
+        selector.select(self.space, candidates, own, Rule::plain(list.len()));
         fill(list, selector.kept.iter().map(|kept| kept.node));
     }
 
