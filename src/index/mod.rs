@@ -2,6 +2,7 @@
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
 pub mod catalog;
+mod diskann;
 pub mod exact;
 mod flat;
 mod graph;
@@ -70,6 +71,7 @@ pub struct Scratch {
     all: Vec<u32>,
     ivf: ivf::Buffers,
     hnsw: hnsw::Buffers,
+    diskann: diskann::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -157,6 +159,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::build(spec.metric, v, context)?),
         (IndexType::IvfFlat, Vectors::Float(v)) => ivf::build(spec, v, context)?,
         (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::build(spec, v, context)?),
+        (IndexType::DiskAnn, Vectors::Float(v)) => Box::new(diskann::DiskAnn::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
@@ -168,6 +171,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::load("", spec.metric, sections, v)?),
         (IndexType::IvfFlat, Vectors::Float(v)) => ivf::load(spec, sections, v)?,
         (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::load(spec, sections, v)?),
+        (IndexType::DiskAnn, Vectors::Float(v)) => Box::new(diskann::DiskAnn::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
