@@ -89,6 +89,41 @@ impl<const VNNI: bool> Lanes for Avx512<VNNI> {
         // SAFETY: the CPU has the features.
         unsafe { Avx2::sum4_i32([half_i32(a), half_i32(b), half_i32(c), half_i32(d)]) }
     }
+
+    #[inline(always)]
+    unsafe fn add_wide_products(sums: __m512i, query: __m512i, code: __m512i) -> __m512i {
+        // Two products are at most 2 * 255 * 64 = 32,640: nothing saturates here either.
+        // SAFETY: the CPU has the features.
+        unsafe { Self::add_products(sums, query, code) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> __m512 {
+        // SAFETY: the CPU has the features.
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, from: __m512) {
+        // SAFETY: the CPU has the features, and the caller has 16 places there.
+        unsafe { _mm512_storeu_ps(to, from) }
+    }
+
+    #[inline(always)]
+    unsafe fn keep_smaller(best: &mut __m512, at: &mut __m512, value: __m512, number: __m512) {
+        // SAFETY: the CPU has the features.
+        unsafe {
+            let smaller = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(value, *best);
+            *best = _mm512_mask_mov_ps(*best, smaller, value);
+            *at = _mm512_mask_mov_ps(*at, smaller, number);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum_tables(tables: &[u8], codes: *const u8, stride: usize, out: &mut [u32; 32]) {
+        // SAFETY: the CPU has AVX2 too, and the caller vouches for the rest.
+        unsafe { Avx2::sum_tables(tables, codes, stride, out) }
+    }
 }
 
 /// The upper lanes added to the lower ones.

@@ -37,6 +37,10 @@ pub(super) struct Kernels {
     pub dot_code_rows: unsafe fn(&[i8], &[u8], &mut [i32]),
     pub dot_code_gather: Gather,
     pub dot_code_block: unsafe fn(&[i8], &[u8], usize, &mut [i32]),
+    pub dot_byte_block: unsafe fn(&[i8], usize, &[u8], usize, &mut [i32]),
+    pub combine_columns: unsafe fn(&[f32], &[f32], &mut [f32]),
+    pub nearest_columns: unsafe fn(&[f32], usize, &[f32], &[f32], &mut [u32]),
+    pub sum_tables: unsafe fn(&[u8], &[u8], usize, &mut [u32; 32]),
 }
 
 impl Level {
@@ -137,6 +141,10 @@ macro_rules! entries {
                 dot_code_rows,
                 dot_code_gather,
                 dot_code_block,
+                dot_byte_block,
+                combine_columns,
+                nearest_columns,
+                sum_tables,
             };
 
         // SAFETY (of all): the caller of an entry vouches for the features and the lengths, as `lanes` asks.
@@ -199,6 +207,36 @@ macro_rules! entries {
         fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) {
             // SAFETY: see above.
             unsafe { lanes::dot_code_block::<$lanes>(queries, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { lanes::dot_byte_block::<$lanes>(queries, width, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn combine_columns(point: &[f32], columns: &[f32], out: &mut [f32]) {
+            // SAFETY: see above.
+            unsafe { lanes::combine_columns::<$lanes>(point, columns, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn nearest_columns(
+            points: &[f32],
+            stride: usize,
+            columns: &[f32],
+            half_norms: &[f32],
+            out: &mut [u32],
+        ) {
+            // SAFETY: see above.
+            unsafe { lanes::nearest_columns::<$lanes>(points, stride, columns, half_norms, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
+            // SAFETY: see above.
+            unsafe { lanes::sum_tables::<$lanes>(tables, codes, stride, out) }
         }
     };
 }

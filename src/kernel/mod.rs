@@ -100,6 +100,52 @@ pub fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i3
     unsafe { (kernels().dot_code_block)(queries, codes, stride, out) }
 }
 
+/// Inner products of many queries with many codes of eight bits: `out[q * n + r]`.
+///
+/// A query has `width` bytes in -64..=64 (two of their products then fit into 16 bits too), a multiple of 64. Codes have
+/// values in 0..=255 and start `stride` bytes apart, at most `width`: where they are shorter than the query, its last bytes
+/// are zero, and what they meet does not count. So `codes` ends `width` bytes or more after the last code's start.
+pub fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
+    assert!(width > 0 && width.is_multiple_of(64) && queries.len().is_multiple_of(width));
+    let nq = queries.len() / width;
+    assert!(nq > 0 && out.len().is_multiple_of(nq) && 0 < stride && stride <= width);
+    let n = out.len() / nq;
+    assert!(n == 0 || codes.len() >= (n - 1) * stride + width, "the lengths do not fit together");
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().dot_byte_block)(queries, width, codes, stride, out) }
+}
+
+/// Inner products of a point with columns: `out[c]` is the sum over `d` of `point[d] * columns[d * k + c]`, where `k` is
+/// `out.len()`.
+pub fn combine_columns(point: &[f32], columns: &[f32], out: &mut [f32]) {
+    assert_eq!(columns.len(), point.len() * out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().combine_columns)(point, columns, out) }
+}
+
+/// The column nearest to each point, the first of equally near ones: the smallest `half_norms[c] - point . column c`.
+///
+/// Points start `stride` floats apart and have as many values as there are columns' rows; `columns` is laid out as in
+/// [`combine_columns`]. There are at most 2^24 columns.
+pub fn nearest_columns(points: &[f32], stride: usize, columns: &[f32], half_norms: &[f32], out: &mut [u32]) {
+    let k = half_norms.len();
+    assert!(0 < k && k <= 1 << 24 && columns.len().is_multiple_of(k));
+    let dim = columns.len() / k;
+    assert!(out.is_empty() || points.len() >= (out.len() - 1) * stride + dim);
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().nearest_columns)(points, stride, columns, half_norms, out) }
+}
+
+/// What a scan of 32 product-quantized rows sums: `out[r]` is the sum over `i` of `tables[256 * i + codes[i * stride + r]]`.
+///
+/// `tables` holds whole tables of 256 entries; 32 bytes of codes start at each of as many multiples of `stride`.
+pub fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
+    let count = tables.len() / 256;
+    assert!(tables.len().is_multiple_of(256) && (count == 0 || codes.len() >= (count - 1) * stride + 32));
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().sum_tables)(tables, codes, stride, out) }
+}
+
 /// Asks for the cache lines of `values`, which will be read soon. It changes nothing but the time this takes.
 #[inline(always)]
 pub fn prefetch<T>(values: &[T]) {

@@ -221,6 +221,96 @@ fn extreme_codes_do_not_saturate() {
 }
 
 #[test]
+fn blocks_of_bytes() {
+    at_every_level(|kernels| {
+        let mut random = Random(6);
+        for (stride, width) in [(1, 64), (63, 64), (64, 64), (100, 128), (384, 384), (784, 832)] {
+            for (nq, n) in [(1, 0), (1, 1), (1, 7), (4, 2), (5, 3), (9, 130)] {
+                let mut queries: Vec<i8> =
+                    (0..nq * width).map(|_| ((random.next() % 129) as i16 - 64) as i8).collect();
+                queries.chunks_exact_mut(width).for_each(|query| query[stride..].fill(0));
+                let codes: Vec<u8> = (0..n * stride + width).map(|_| (random.next() >> 33) as u8).collect();
+                let mut out = vec![-1; nq * n];
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe { (kernels.dot_byte_block)(&queries, width, &codes, stride, &mut out) };
+                for (i, got) in out.into_iter().enumerate() {
+                    let (query, code) =
+                        (&queries[i / n * width..][..stride], &codes[i % n * stride..][..stride]);
+                    assert_eq!(got, exact(query, code), "stride {stride} nq {nq} n {n}");
+                }
+            }
+        }
+        for (q, c) in [(64, 255), (-64, 255), (64, 0)] {
+            let mut out = [0; 4];
+            // SAFETY: the level is available, and the lengths fit.
+            unsafe { (kernels.dot_byte_block)(&[q; 512], 512, &[c; 2048], 512, &mut out) };
+            assert_eq!(out, [i32::from(q) * i32::from(c) * 512; 4]);
+        }
+    });
+}
+
+#[test]
+fn columns() {
+    at_every_level(|kernels| {
+        let mut random = Random(7);
+        for dim in [1, 2, 3, 4, 7, 16] {
+            for k in [1, 2, 4, 15, 16, 17, 256] {
+                let (stride, n) = (dim + 3, 6);
+                let (points, columns) = (random.floats(n * stride), random.floats(dim * k));
+                let column = |c: usize| (0..dim).map(|d| columns[d * k + c]).collect::<Vec<_>>();
+                let half_norms: Vec<f32> =
+                    (0..k).map(|c| column(c).iter().map(|x| x * x).sum::<f32>() / 2.0).collect();
+                let (mut sums, mut nearest) = (vec![f32::NAN; k], vec![u32::MAX; n]);
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe {
+                    (kernels.combine_columns)(&points[..dim], &columns, &mut sums);
+                    (kernels.nearest_columns)(&points, stride, &columns, &half_norms, &mut nearest);
+                }
+                for (c, &sum) in sums.iter().enumerate() {
+                    assert_dot(sum, &points[..dim], &column(c));
+                }
+                for (point, &nearest) in points.chunks_exact(stride).zip(&nearest) {
+                    let distance = |c: usize| {
+                        let terms =
+                            wide(&point[..dim], &column(c)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+                        terms
+                    };
+                    let best = (0..k).map(distance).fold(f64::INFINITY, f64::min);
+                    assert!(distance(nearest as usize) <= best + 1e-5, "dim {dim} k {k}");
+                }
+            }
+        }
+        // Of equally near ones the first, also where all are equally far.
+        for k in [1, 5, 16, 40, 256] {
+            let mut nearest = [9; 5];
+            // SAFETY: the level is available, and the lengths fit.
+            unsafe { (kernels.nearest_columns)(&[1.0; 5], 1, &vec![2.0; k], &vec![2.0; k], &mut nearest) };
+            assert_eq!(nearest, [0; 5]);
+        }
+    });
+}
+
+#[test]
+fn sums_of_tables() {
+    at_every_level(|kernels| {
+        let mut random = Random(8);
+        for count in [0, 1, 2, 33, 256, 257, 600] {
+            for stride in [1, 5, 31, 32, 40] {
+                let tables: Vec<u8> = (0..256 * count).map(|_| (random.next() >> 33) as u8 | 0xc0).collect();
+                let codes: Vec<u8> = (0..count * stride + 32).map(|_| (random.next() >> 33) as u8).collect();
+                let mut out = [7; 32];
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe { (kernels.sum_tables)(&tables, &codes, stride, &mut out) };
+                for (row, &got) in out.iter().enumerate() {
+                    let entry = |i: usize| u32::from(tables[256 * i + usize::from(codes[i * stride + row])]);
+                    assert_eq!(got, (0..count).map(entry).sum::<u32>(), "{count} tables, stride {stride}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn the_level_in_use_answers() {
     let (query, rows) = ([1.0, 2.0, 3.0], [1.0, 0.0, 0.0, 4.0, 5.0, 6.0]);
     let mut out = [0.0; 2];
@@ -240,6 +330,17 @@ fn the_level_in_use_answers() {
     assert_eq!(out, [-384; 2]);
     dot_code_block(&query, &codes, 64, &mut out);
     assert_eq!(out, [-384; 2]);
+    dot_byte_block(&query, 64, &codes, 1, &mut out);
+    assert_eq!(out, [-384; 2]);
+    let mut nearest = [7];
+    nearest_columns(&[1.0, 2.0], 2, &[0.0, 1.0, 0.0, 2.0], &[0.0, 2.5], &mut nearest);
+    assert_eq!(nearest, [1]);
+    let mut sums = [0.0; 2];
+    combine_columns(&[1.0, 2.0], &[3.0, 1.0, 0.0, 2.0], &mut sums);
+    assert_eq!(sums, [3.0, 5.0]);
+    let mut sums = [0; 32];
+    sum_tables(&[3; 512], &codes, 32, &mut sums);
+    assert_eq!(sums, [6; 32]);
     prefetch(&codes);
     prefetch::<u8>(&[]);
 }
@@ -257,4 +358,11 @@ fn lengths_that_do_not_fit_panic() {
     assert!(panics(|| dot_code_gather(&[1; 64], &[1; 128], &[2], &mut [0])));
     assert!(panics(|| dot_code_gather(&[1; 64], &[1; 128], &[0, 1, 0, u32::MAX], &mut [0; 4])));
     assert!(panics(|| dot_code_block(&[1; 64], &[1; 64], 64, &mut [])));
+    assert!(panics(|| dot_byte_block(&[1; 64], 64, &[1; 70], 7, &mut [0; 2])));
+    assert!(panics(|| dot_byte_block(&[1; 64], 64, &[1; 200], 65, &mut [0; 2])));
+    assert!(panics(|| combine_columns(&[1.0], &[1.0; 3], &mut [0.0; 2])));
+    assert!(panics(|| nearest_columns(&[1.0; 3], 2, &[1.0; 4], &[1.0; 2], &mut [0; 2])));
+    assert!(panics(|| nearest_columns(&[1.0; 3], 1, &[], &[], &mut [0; 2])));
+    assert!(panics(|| sum_tables(&[0; 512], &[0; 63], 32, &mut [0; 32])));
+    assert!(panics(|| sum_tables(&[0; 100], &[0; 63], 32, &mut [0; 32])));
 }

@@ -90,6 +90,12 @@ const fn width(name: &'static str, max: i64, default: i64) -> Param {
 const NLIST: Param = param("nlist", 1, 65_536, 128);
 /// Clipped to the number of lists by the search.
 const NPROBE: Param = param("nprobe", 1, 65_536, 8);
+/// Ranks the best `refine_k * topk` hits by their raw vectors; absent (0): scores stay those of the codes. Milvus' newer
+/// versions have it as a float from 1 on; whole multiples are all that is of use.
+const REFINE_K: Param = param("refine_k", 1, 1_024, 0);
+/// From so many queries on a search of IVF_SQ8H would run on a GPU as a whole. Milvus 1.x has it in the configuration of
+/// its server, with this default; a library has no server, and only the caller knows what shares the GPU with a search.
+const GPU_SEARCH_THRESHOLD: Param = param("gpu_search_threshold", 1, i64::MAX, 1_000);
 const PQ_M: Param = Param { default: Absent::QuarterOfDim, ..param("m", 1, 65_536, 0) };
 
 /// A CPU type on float fields that does not work yet, to be changed where a line differs.
@@ -120,23 +126,26 @@ pub static ENTRIES: &[Entry] = &[
     Entry {
         index_type: IndexType::IvfSq8,
         name: "IVF_SQ8",
+        works: &[VectorKind::Float],
         build: &[NLIST, param("nbits", 8, 8, 8)],
-        search: &[NPROBE],
+        search: &[NPROBE, REFINE_K],
         ..BASE
     },
     Entry {
         index_type: IndexType::IvfSq8h,
         name: "IVF_SQ8H",
         aliases: &["IVF_SQ8_HYBRID"],
+        works: &[VectorKind::Float],
         build: &[NLIST, param("nbits", 8, 8, 8)],
-        search: &[NPROBE],
+        search: &[NPROBE, REFINE_K, GPU_SEARCH_THRESHOLD],
         ..BASE
     },
     Entry {
         index_type: IndexType::IvfPq,
         name: "IVF_PQ",
+        works: &[VectorKind::Float],
         build: &[NLIST, PQ_M, param("nbits", 1, 16, 8)],
-        search: &[NPROBE],
+        search: &[NPROBE, REFINE_K],
         check: m_divides_dim,
         ..BASE
     },

@@ -10,7 +10,8 @@ use std::ops::Range;
 /// Fewer rows for a list than this teach its centroid nothing (Milvus' number, from faiss).
 const ROWS_PER_LIST: usize = 39;
 
-/// Every row in one list. A place is a row's number in the order of the lists.
+/// Every row in one list. A place is a row's number in the order of the lists. Clones share their memory.
+#[derive(Clone)]
 pub struct Layout {
     /// List `i` has the places `offsets[i]..offsets[i + 1]`.
     offsets: ScalarBuffer<u32>,
@@ -56,6 +57,12 @@ impl Layout {
 
     pub fn places(&self, list: u32) -> Range<usize> {
         self.offsets[list as usize] as usize..self.offsets[list as usize + 1] as usize
+    }
+
+    /// The list of a place.
+    pub fn list_of(&self, place: usize) -> u32 {
+        // The last list that starts at or before it: lists without rows start where the next one does.
+        self.offsets.partition_point(|&offset| offset as usize <= place) as u32 - 1
     }
 
     /// The row of each place.

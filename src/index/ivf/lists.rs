@@ -1,6 +1,6 @@
 //! The walk over the lists, for every kind.
 
-use super::{Coarse, Codec, Layout, List, Room, Value, Visit, sorted};
+use super::{Coarse, Codec, Layout, List, Value, Visit, sorted};
 use crate::error::Result;
 use crate::index::sections::SectionWriter;
 use crate::index::{Index, Probe, Scratch, scan};
@@ -21,8 +21,10 @@ pub struct Lists<S, C> {
 #[derive(Default)]
 pub struct Buffers {
     /// The nearest centroids of each query.
-    tops: Vec<TopK>,
-    /// Those of one query, nearest first.
+    near: Vec<TopK>,
+    /// All centroids for each query that goes on.
+    all: Vec<TopK>,
+    /// The centroids of one query, nearest first.
     nearest: Vec<Hit>,
     /// Which list to scan for which query.
     visits: Vec<Visit>,
@@ -30,20 +32,35 @@ pub struct Buffers {
     seen: Vec<usize>,
 }
 
-/// A group of queries on its way, with all that it needs.
+/// Queries on their way, with all that they need.
 struct Walk<'a, C: Codec> {
     probe: &'a Probe<'a>,
     queries: &'a [C::Value],
     seekers: &'a mut [C::Seeker],
     codes: &'a mut C::Buffers,
+    /// The nearest centroids of each query.
+    near: &'a [TopK],
     lists: &'a mut Buffers,
     scratch: &'a mut Scratch,
+}
+
+/// How far searches go.
+#[derive(Clone, Copy)]
+struct Reach {
+    nprobe: usize,
+    /// How many allowed rows a query wants to see at least.
+    wanted: usize,
 }
 
 impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
     /// All three are over the same rows, and `coarse` knows as many lists as `layout` has.
     pub fn new(coarse: S, layout: Layout, codec: C) -> Lists<S, C> {
         Lists { coarse, layout, codec }
+    }
+
+    /// How many lists a search probes.
+    pub fn nprobe(&self, probe: &Probe) -> usize {
+        probe.params.count("nprobe").clamp(1, self.layout.lists())
     }
 
     /// How many allowed rows a query wants to see at least: the k it must return and, behind a filter, half of what
@@ -54,23 +71,38 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
         usual.max(probe.k).min(allowed)
     }
 
-    /// Fills `walk.lists.tops` with the `count` nearest centroids of each query.
-    fn nearest(&self, walk: &mut Walk<C>, count: usize) {
-        let tops = &mut walk.lists.tops;
-        tops.resize_with(walk.seekers.len(), || TopK::new(count));
+    /// Fills `tops` with the `count` nearest centroids of each query.
+    fn nearest(
+        &self,
+        probe: &Probe,
+        queries: &[S::Value],
+        count: usize,
+        scratch: &mut Scratch,
+        tops: &mut Vec<TopK>,
+    ) {
+        tops.resize_with(queries.len() / self.coarse.width(), || TopK::new(count));
         tops.iter_mut().for_each(|top| top.reset(count));
-        self.coarse.nearest(walk.probe, walk.queries, count, walk.scratch, tops);
+        self.coarse.nearest(probe, queries, count, scratch, tops);
     }
 
-    /// Scans the `nprobe` nearest lists of each query; a list that several queries want is read once.
-    fn probe_lists(&self, walk: &mut Walk<C>, nprobe: usize) {
-        self.nearest(walk, nprobe);
-        let Buffers { tops, nearest, visits, seen } = &mut *walk.lists;
-        let alone = tops.len() == 1;
+    /// Shows lists to queries.
+    fn walk(&self, mut walk: Walk<C>, reach: Reach) {
+        let queries = walk.queries.chunks_exact(self.coarse.width());
+        for (query, seeker) in queries.zip(walk.seekers.iter_mut()) {
+            self.codec.start(query, walk.probe, seeker);
+        }
+        self.probe_lists(&mut walk);
+        self.probe_more(&mut walk, reach);
+    }
+
+    /// Scans the nearest lists of each query; a list that several queries want is read once.
+    fn probe_lists(&self, walk: &mut Walk<C>) {
+        let Buffers { nearest, visits, seen, .. } = &mut *walk.lists;
+        let alone = walk.near.len() == 1;
         seen.clear();
-        seen.resize(tops.len(), 0);
+        seen.resize(walk.near.len(), 0);
         visits.clear();
-        for (query, top) in tops.iter().enumerate() {
+        for (query, top) in walk.near.iter().enumerate() {
             sorted(top, nearest);
             // A query alone goes from near to far, so that its bounds tighten early. In company each first sees its
             // nearest list, and then all lists are read in one pass.
@@ -90,17 +122,17 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
         }
     }
 
-    /// Goes on to farther lists while a query has seen fewer than `wanted` rows.
-    fn probe_more(&self, walk: &mut Walk<C>, nprobe: usize, wanted: usize) {
-        if walk.lists.seen.iter().all(|&seen| seen >= wanted) {
+    /// Goes on to farther lists while a query has seen fewer rows than it wants.
+    fn probe_more(&self, walk: &mut Walk<C>, reach: Reach) {
+        let Buffers { all, nearest, seen, .. } = &mut *walk.lists;
+        if seen.iter().all(|&seen| seen >= reach.wanted) {
             return;
         }
-        self.nearest(walk, self.layout.lists());
-        let Buffers { tops, nearest, seen, .. } = &mut *walk.lists;
-        for (query, (top, seen)) in tops.iter().zip(seen).enumerate() {
+        self.nearest(walk.probe, walk.queries, self.layout.lists(), walk.scratch, all);
+        for (query, (top, seen)) in all.iter().zip(seen).enumerate() {
             sorted(top, nearest);
-            for centroid in nearest.iter().skip(nprobe) {
-                if *seen >= wanted || walk.probe.stop.load(Ordering::Relaxed) {
+            for centroid in nearest.iter().skip(reach.nprobe) {
+                if *seen >= reach.wanted || walk.probe.stop.load(Ordering::Relaxed) {
                     break;
                 }
                 let list = self.list(walk.probe, centroid.row);
@@ -122,7 +154,7 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let (rows, width) = (self.layout.rows().len(), self.coarse.width());
         let allowed = scan::allowed(probe, rows);
-        let nprobe = probe.params.count("nprobe").clamp(1, self.layout.lists());
+        let nprobe = self.nprobe(probe);
         let wanted = self.wanted(probe, nprobe, allowed);
         // Lists that show `wanted` allowed rows hold about so many rows, if the filter lies evenly over the lists.
         let scanned = wanted.saturating_mul(rows) / allowed.max(1);
@@ -130,26 +162,29 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
             self.codec.exhaustive(probe, tops);
             return Ok(());
         }
+        let reach = Reach { nprobe, wanted };
         // Out of the scratch while the coarse step uses it.
         let mut room = std::mem::take(C::room(scratch));
         let mut lists = std::mem::take(&mut scratch.ivf.lists);
-        let Room { seekers, buffers } = &mut room;
-        if seekers.len() < tops.len().min(GROUP) {
-            seekers.resize_with(tops.len().min(GROUP), Default::default);
+        let mut near = std::mem::take(&mut lists.near);
+        let company = if C::TOGETHER { tops.len().min(GROUP) } else { 1 };
+        if room.seekers.len() < company {
+            room.seekers.resize_with(company, Default::default);
         }
         let queries = S::Value::queries(probe);
         for (queries, tops) in queries.chunks(GROUP * width).zip(tops.chunks_mut(GROUP)) {
-            let seekers = &mut seekers[..tops.len()];
-            for (query, seeker) in queries.chunks_exact(width).zip(seekers.iter_mut()) {
-                self.codec.start(query, probe, seeker);
-            }
-            let mut walk = Walk { probe, queries, seekers, codes: buffers, lists: &mut lists, scratch };
-            self.probe_lists(&mut walk, nprobe);
-            self.probe_more(&mut walk, nprobe, wanted);
-            for ((query, seeker), top) in queries.chunks_exact(width).zip(walk.seekers).zip(tops) {
-                self.codec.finish(query, probe, seeker, top);
+            self.nearest(probe, queries, nprobe, scratch, &mut near);
+            let companies = queries.chunks(company * width).zip(near.chunks(company));
+            for ((queries, near), tops) in companies.zip(tops.chunks_mut(company)) {
+                let (seekers, codes) = (&mut room.seekers[..tops.len()], &mut room.buffers);
+                self.walk(Walk { probe, queries, seekers, codes, near, lists: &mut lists, scratch }, reach);
+                let seekers = room.seekers.iter_mut();
+                for ((query, seeker), top) in queries.chunks_exact(width).zip(seekers).zip(tops) {
+                    self.codec.finish(query, probe, seeker, top);
+                }
             }
         }
+        lists.near = near;
         scratch.ivf.lists = lists;
         *C::room(scratch) = room;
         Ok(())

@@ -5,9 +5,15 @@
 //! kind by two traits: its [`Coarse`] step finds the nearest centroids, and its [`Codec`] scores what lies in the lists.
 
 mod float;
+mod hybrid;
 mod layout;
 mod lists;
+mod pq;
 mod raw;
+mod sieve;
+mod sq8;
+#[cfg(test)]
+mod tests;
 
 pub use layout::Layout;
 pub use lists::Lists;
@@ -74,6 +80,9 @@ pub trait Codec: Send + Sync + Sized {
     /// Scoring one row exactly costs about as much as scanning so many codes: decides when a filter leaves so few rows
     /// that these are scored at once.
     const EXACT_COST: usize;
+    /// Whether queries of a batch read a list together. Otherwise each goes its own way, one after the other and from near
+    /// to far, and all use one seeker.
+    const TOGETHER: bool = true;
 
     /// Its place in a thread's scratch.
     fn room(scratch: &mut Scratch) -> &mut Room<Self>;
@@ -120,6 +129,14 @@ impl List<'_> {
     pub fn allows(&self, row: u32) -> bool {
         self.allow.is_none_or(|allow| allow.value(row as usize))
     }
+
+    /// How many rows of a part of the list count.
+    pub fn allowed(&self, part: Range<usize>) -> usize {
+        match self.allow {
+            None => part.len(),
+            Some(allow) => self.rows[part].iter().filter(|&&row| allow.value(row as usize)).count(),
+        }
+    }
 }
 
 /// A query that probes a list.
@@ -151,6 +168,8 @@ impl<C: Codec> Default for Room<C> {
 pub struct Buffers {
     lists: lists::Buffers,
     raw: Room<raw::Raw>,
+    sq8: Room<sq8::Sq8>,
+    pq: Room<pq::Pq>,
 }
 
 /// Builds an index of lists over float vectors.
