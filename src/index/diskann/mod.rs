@@ -47,8 +47,6 @@ const CACHE_SHARE: usize = 64;
 const CACHE_LEAST: usize = 256;
 /// Blocks that are read at once while an index is saved.
 const SAVE_BLOCKS: usize = 64;
-/// What finding the entry takes and what encoding takes, in the work of building the graph.
-const ENCODE_SHARE: u64 = 8;
 
 /// A graph over all rows of a segment.
 pub struct DiskAnn {
@@ -81,9 +79,9 @@ impl DiskAnn {
         let shape = shape(spec);
         let layout = Layout::new(rows, vectors.dim(), shape.degree);
         context.pace.checkpoint(0, rows as u64)?;
-        let mut progress = Progress::new(context.pace, rows as u64, rows as u64 + rows as u64 / ENCODE_SHARE);
+        // Encoding a row is far less than linking it, but not nothing.
+        let mut progress = Progress::new(context.pace, rows as u64, 2 * rows as u64);
         let codes = Codes::build(spec.metric, &vectors, context, &mut progress)?;
-        progress.advance(rows as u64 / ENCODE_SHARE)?;
         let all: Vec<u32> = (0..rows as u32).collect();
         let order = arrange(&vectors, spec.metric, all, context);
         let entry = order.first().copied().unwrap_or(0);
