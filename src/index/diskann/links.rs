@@ -7,6 +7,8 @@ use crate::index::graph::beam::EMPTY;
 use crate::index::sections::{Block, BlockReader};
 use crate::index::spill::Spilled;
 use crate::index::vectors::FloatVectors;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// The links of every row.
 pub enum Links {
@@ -17,19 +19,17 @@ pub enum Links {
 }
 
 impl Links {
-    /// Reads the places of row `row`, `degree` of them, and gives the links.
-    fn of(&self, row: usize, degree: usize, links: &mut Vec<u32>) -> Result<()> {
-        links.clear();
+    /// The places of consecutive rows, `degree` of each.
+    fn places(&self, rows: Range<usize>, degree: usize) -> Result<Cow<'_, [u32]>> {
         match self {
-            Links::Table(table) => links.extend_from_slice(&table[row * degree..][..degree]),
+            Links::Table(table) => Ok(Cow::Borrowed(&table[rows.start * degree..rows.end * degree])),
             Links::Spilled(file) => {
-                let mut bytes = vec![0; 4 * degree];
-                file.read_at((row * bytes.len()) as u64, &mut bytes)?;
-                links.extend(bytes.as_chunks::<4>().0.iter().map(|&bytes| u32::from_le_bytes(bytes)));
+                let mut bytes = vec![0; 4 * degree * rows.len()];
+                file.read_at(4 * degree as u64 * rows.start as u64, &mut bytes)?;
+                let words = bytes.as_chunks::<4>().0.iter();
+                Ok(words.map(|&bytes| u32::from_le_bytes(bytes)).collect())
             }
         }
-        links.truncate(links.iter().position(|&link| link == EMPTY).unwrap_or(degree));
-        Ok(())
     }
 }
 
@@ -46,14 +46,22 @@ impl BlockReader for Composed {
         self.layout.blocks()
     }
 
-    fn read(&self, numbers: &[u64], out: &mut [Block]) -> Result<()> {
-        let mut links = Vec::new();
-        for (&number, block) in numbers.iter().zip(out) {
-            *block = Block::default();
-            for node in self.layout.nodes(number) {
-                self.links.of(node, self.degree, &mut links)?;
-                self.layout.write(number, block.payload_mut(), node, self.vectors.row(node), &links);
+    fn read(&self, numbers: &[u64], mut out: &mut [Block]) -> Result<()> {
+        // Consecutive blocks have the records of consecutive rows.
+        for run in numbers.chunk_by(|a, b| a + 1 == *b) {
+            let rows = self.layout.nodes(run[0]).start..self.layout.nodes(run[run.len() - 1]).end;
+            let places = self.links.places(rows.clone(), self.degree)?;
+            let (blocks, rest) = out.split_at_mut(run.len());
+            for (&number, block) in run.iter().zip(blocks) {
+                *block = Block::default();
+                for node in self.layout.nodes(number) {
+                    let places = &places[(node - rows.start) * self.degree..][..self.degree];
+                    let links = places.iter().position(|&link| link == EMPTY).unwrap_or(self.degree);
+                    let vector = self.vectors.row(node);
+                    self.layout.write(number, block.payload_mut(), node, vector, &places[..links]);
+                }
             }
+            out = rest;
         }
         Ok(())
     }

@@ -45,6 +45,8 @@ const FORMAT: u32 = 1;
 const CACHE_SHARE: usize = 64;
 /// Nodes that are kept at least, if there are as many.
 const CACHE_LEAST: usize = 256;
+/// Values that are looked at between two checkpoints.
+const STEP_VALUES: usize = 1 << 24;
 /// Blocks that are read at once while an index is saved.
 const SAVE_BLOCKS: usize = 64;
 
@@ -83,7 +85,7 @@ impl DiskAnn {
         let mut progress = Progress::new(context.pace, rows as u64, 2 * rows as u64);
         let codes = Codes::build(spec.metric, &vectors, context, &mut progress)?;
         let all: Vec<u32> = (0..rows as u32).collect();
-        let order = arrange(&vectors, spec.metric, all, context);
+        let order = arrange(&vectors, spec.metric, all, context, &mut progress)?;
         let entry = order.first().copied().unwrap_or(0);
         let free = (context.memory as usize).saturating_sub(codes.memory());
         let most = free / row_bytes(vectors.dim(), shape);
@@ -91,8 +93,7 @@ impl DiskAnn {
             whole(spec, &vectors, order, shape, context, &mut progress)?
         } else {
             drop(order);
-            let arrange = |rows: &[u32]| arrange(&vectors, spec.metric, rows.to_vec(), context);
-            Links::Spilled(partition::build(&vectors, spec, shape, most, &arrange, context, &mut progress)?)
+            Links::Spilled(partition::build(&vectors, spec, shape, most, context, &mut progress)?)
         };
         let blocks = Arc::new(Composed { layout, vectors: vectors.clone(), links, degree: shape.degree });
         let cache = Cache::fill(&layout, entry, &*blocks)?;
@@ -254,29 +255,56 @@ fn shape(spec: &IndexSpec) -> Shape {
 
 /// `rows` in the order in which they become nodes: first the one nearest to their mean, the entry, then the others in a
 /// random order, that of a hash of their numbers.
-fn arrange(vectors: &FloatVectors, metric: Metric, mut rows: Vec<u32>, context: &BuildContext) -> Vec<u32> {
-    let mean = mean(vectors, &rows, context);
+fn arrange(
+    vectors: &FloatVectors,
+    metric: Metric,
+    mut rows: Vec<u32>,
+    context: &BuildContext,
+    progress: &mut Progress,
+) -> Result<Vec<u32>> {
+    let mean = mean(vectors, &rows, context, progress)?;
     let exact = Exact::new(metric, vectors, &mean);
-    context.pool.install(|| {
+    let mut best: Option<(f32, u32)> = None;
+    for rows in rows.chunks(step(vectors)) {
+        progress.advance(0)?;
         let scored = rows.par_iter().map(|&row| (exact.score(row), row));
-        let entry = scored.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).map(|(_, row)| row);
-        rows.par_sort_unstable_by_key(|&row| (Some(row) != entry, hash(context.seed, row)));
-    });
-    rows
+        let nearest = |a: &(f32, u32), b: &(f32, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        let found = context.pool.install(|| scored.min_by(nearest));
+        best = best.into_iter().chain(found).min_by(nearest);
+    }
+    let entry = best.map(|(_, row)| row);
+    context
+        .pool
+        .install(|| rows.par_sort_unstable_by_key(|&row| (Some(row) != entry, hash(context.seed, row), row)));
+    Ok(rows)
 }
 
 /// The mean of rows, summed by chunks of fixed size, so that it is the same at any number of threads.
-fn mean(vectors: &FloatVectors, rows: &[u32], context: &BuildContext) -> Vec<f32> {
-    const CHUNK: usize = 4096;
-    let dim = vectors.dim();
+fn mean(
+    vectors: &FloatVectors,
+    rows: &[u32],
+    context: &BuildContext,
+    progress: &mut Progress,
+) -> Result<Vec<f32>> {
+    const CHUNK: usize = 1024;
+    let mut total = vec![0f64; vectors.dim()];
     let sum = |rows: &[u32]| {
-        let mut sums = vec![0f64; dim];
+        let mut sums = vec![0f64; vectors.dim()];
         for &row in rows {
             sums.iter_mut().zip(vectors.row(row as usize)).for_each(|(sum, &x)| *sum += f64::from(x));
         }
         sums
     };
-    let sums: Vec<Vec<f64>> = context.pool.install(|| rows.par_chunks(CHUNK).map(sum).collect());
+    for rows in rows.chunks(step(vectors)) {
+        progress.advance(0)?;
+        let sums: Vec<Vec<f64>> = context.pool.install(|| rows.par_chunks(CHUNK).map(sum).collect());
+        sums.iter().for_each(|sums| total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum));
+    }
     let count = rows.len().max(1) as f64;
-    (0..dim).map(|i| (sums.iter().map(|sums| sums[i]).sum::<f64>() / count) as f32).collect()
+    Ok(total.iter().map(|&sum| (sum / count) as f32).collect())
+}
+
+/// Rows that are looked at between two checkpoints.
+fn step(vectors: &FloatVectors) -> usize {
+    (STEP_VALUES / vectors.dim()).max(1)
 }

@@ -2,6 +2,7 @@
 //! its two nearest centroids, each part gets a graph of its own, and a row has the links of both. What is dealt twice
 //! connects the parts.
 
+use super::arrange;
 use super::vamana::{self, Shape};
 use crate::error::Result;
 use crate::index::catalog::{IndexSpec, Metric};
@@ -109,13 +110,12 @@ fn two_nearest(rows: &[f32], centroids: &[f32], half_norms: &[f32], dim: usize) 
 }
 
 /// Builds the graphs of parts of at most `most` rows and merges them; gives `shape.degree` places for each row in a
-/// scratch file. `order` brings a part's rows into the order of its nodes.
+/// scratch file.
 pub fn build(
     vectors: &FloatVectors,
     spec: &IndexSpec,
     shape: Shape,
     most: usize,
-    order: &dyn Fn(&[u32]) -> Vec<u32>,
     context: &BuildContext,
     progress: &mut Progress,
 ) -> Result<Box<dyn Spilled>> {
@@ -126,8 +126,7 @@ pub fn build(
     let mut written = 0u64;
     for members in &parts {
         starts.push(written);
-        let order = order(members);
-        progress.advance(0)?;
+        let order = arrange(vectors, spec.metric, members.clone(), context, progress)?;
         let space =
             context.pool.install(|| Space::encode_by(quantizer.clone(), vectors, &order, spec.metric));
         let table = vamana::build(&space, order.len(), shape, context, progress)?;
