@@ -5,6 +5,7 @@ use super::beam::Score;
 use crate::error::{Error, Result};
 use crate::index::catalog::Metric;
 use crate::index::sections::{SectionWriter, Sections};
+use crate::index::shadow::AllThreads;
 use crate::index::vectors::FloatVectors;
 use crate::kernel;
 use crate::quant::sq7::{self, Form, Query, Sq7, ZERO_CODE};
@@ -61,7 +62,8 @@ impl<P: Points> Score for Scorer<'_, P> {
 impl Space {
     /// Trains on `vectors` and encodes them; node `i` is row `rows[i]`. Runs on the pool of the caller.
     pub fn encode(vectors: &FloatVectors, rows: &[u32], metric: Metric) -> Space {
-        let quantizer = Sq7::train(vectors.values(), vectors.dim(), metric == Metric::Cosine);
+        let normalise = metric == Metric::Cosine;
+        let Ok(quantizer) = Sq7::train(vectors.values(), vectors.dim(), normalise, &mut AllThreads);
         let stride = sq7::stride(vectors.dim());
         let mut codes = MutableBuffer::from_len_zeroed(rows.len() * stride);
         let mut offsets = vec![0; rows.len()];
