@@ -6,14 +6,14 @@ use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer};
 use elanus::Result;
 use elanus::index::catalog::table::{ENTRIES, Entry};
 use elanus::index::catalog::{IndexSpec, Metric, VectorKind};
-use elanus::index::sections::{SectionWriter, Sections};
+use elanus::index::sections::{Block, BlockReader, PAYLOAD, SectionWriter, Sections};
 use elanus::index::vectors::{BinaryVectors, FloatVectors, Vectors};
 use elanus::index::{self, BuildContext, Pace, Probe, Queries, Scratch};
 use elanus::kernel::topk::TopK;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 
 /// Values of a float vector, and bytes of a binary one.
 const DIM: usize = 4;
@@ -46,11 +46,43 @@ struct Saved {
     kind: VectorKind,
     spec: IndexSpec,
     sections: Vec<(String, Vec<u8>)>,
+    /// The section that is read in blocks, if there is one.
+    blocks: Option<String>,
 }
 
 impl SectionWriter for Saved {
     fn section(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.sections.push((name.to_owned(), bytes.to_vec()));
+        Ok(())
+    }
+
+    fn blocks(
+        &mut self,
+        name: &str,
+        count: u64,
+        fill: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut bytes = vec![0; count as usize * PAYLOAD];
+        (0..count)
+            .zip(bytes.chunks_exact_mut(PAYLOAD))
+            .try_for_each(|(number, block)| fill(number, block))?;
+        self.blocks = Some(name.to_owned());
+        self.section(name, &bytes)
+    }
+}
+
+/// The payloads of blocks, one after the other.
+struct Blocks(Vec<u8>);
+
+impl BlockReader for Blocks {
+    fn blocks(&self) -> u64 {
+        (self.0.len() / PAYLOAD) as u64
+    }
+
+    fn read(&self, numbers: &[u64], out: &mut [Block]) -> Result<()> {
+        for (&number, block) in numbers.iter().zip(out) {
+            block.payload_mut().copy_from_slice(&self.0[number as usize * PAYLOAD..][..PAYLOAD]);
+        }
         Ok(())
     }
 }
@@ -93,9 +125,9 @@ fn save(entry: &Entry, kind: VectorKind, metric: Metric) -> Saved {
     let text = format!(r#"{{"index_type":"{name}","metric_type":"{metric}","params":{PARAMS}}}"#);
     let dim = if kind == VectorKind::Float { DIM } else { 8 * DIM };
     let spec = IndexSpec::from_json(&text, kind, dim).unwrap();
-    let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
+    let context = BuildContext::new(&pool, 1, &Free);
     let index = index::build(&spec, vectors(kind), &context).unwrap();
-    let mut out = Saved { kind, spec, sections: Vec::new() };
+    let mut out = Saved { kind, spec, sections: Vec::new(), blocks: None };
     index.save(&mut out).unwrap();
     out
 }
@@ -140,8 +172,12 @@ fuzz_target!(|input: Input| {
     input.damage.iter().for_each(|damage| damage.apply(&mut damaged));
     let mut sections = Sections::default();
     for (name, bytes) in &damaged {
-        if let Some(bytes) = bytes {
-            sections.insert(name, aligned(bytes));
+        match bytes {
+            Some(bytes) if saved.blocks.as_ref() == Some(name) => {
+                sections.insert_reader(name, Arc::new(Blocks(bytes.clone())));
+            }
+            Some(bytes) => sections.insert(name, aligned(bytes)),
+            None => {}
         }
     }
     let Ok(index) = index::load(&saved.spec, &sections, vectors(saved.kind)) else { return };
