@@ -367,3 +367,21 @@ fn builds_tell_how_far_they_are_and_can_be_stopped() {
     let hnsw = IndexSpec { index_type: IndexType::IvfPq, ..spec("FLAT", Metric::L2, 1, 10) };
     assert_eq!(built(&hnsw, &vectors, 1, &Free).err().unwrap().code(), Code::IndexTypeNotSupported);
 }
+
+/// What a build reserves covers at least what stays of it.
+#[test]
+fn a_builds_memory_covers_its_index() {
+    for (rows, dim) in [(1500, 8), (300, 100)] {
+        let vectors = vectors(rows, dim);
+        for entry in catalog::table::ENTRIES {
+            if !entry.works.contains(&VectorKind::Float) {
+                continue;
+            }
+            let spec = spec(entry.name, Metric::L2, 16, dim);
+            let index = built(&spec, &vectors, 1, &Free).unwrap();
+            let estimate = build_memory(&spec, &vectors.clone().into());
+            assert!(estimate >= index.memory() as u64, "{}: {estimate}, {}", entry.name, index.memory());
+            assert!(estimate < 40 * (rows * dim * 4) as u64, "{}: {estimate}", entry.name);
+        }
+    }
+}
