@@ -4,13 +4,17 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= cc
 CARGO   ?= cargo
+# The expanded large sets, where there are any (tests/bench/run.sh expands them).
+LARGE   ?= target/bench-data
+# Of bench, scale and churn.
+ARGS    ?=
 # The seconds each fuzz target runs.
 FUZZ_S  ?= 60
 
 STAGE   := $(CURDIR)/target/stage
 CFLAGS_DEMO := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror
 
-.PHONY: help build demo test fmt lint bindings check-bindings install stage bench fuzz crash flip kill9 asan valgrind tsan \
+.PHONY: help build demo test fmt lint bindings check-bindings install stage bench scale churn filters fuzz crash flip kill9 asan valgrind tsan \
 	miri aarch64 baseline data clean
 
 help: ## this list
@@ -34,7 +38,7 @@ lint: ## rustfmt and clippy, as CI sees them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-bindings: ## rewrites what is generated from src/ffi
+bindings: ## rewrites what is generated from src/ffi and the index catalog
 	$(CARGO) run --locked -q -p elanus-generate
 
 check-bindings: ## compares what is committed with what would be generated
@@ -46,8 +50,18 @@ install: build ## library, header, elanus.pc and CMake package into PREFIX (DEST
 stage: ## installs into target/stage, for the demo and the tests
 	$(MAKE) --no-print-directory install PREFIX=$(STAGE) DESTDIR=
 
-bench: stage ## side by side with faiss, hnswlib, usearch, zvec and LanceDB; makes their environment first
-	tests/bench/run.sh
+bench: stage ## side by side with faiss, hnswlib, usearch, zvec, annoy, DiskANN and LanceDB; ARGS="--small" is a quick look
+	tests/bench/run.sh $(ARGS)
+
+scale: stage ## how each index type grows from 100,000 rows to 1,000,000; ARGS go to tests/bench/scale.py
+	tests/bench/run.sh scale $(ARGS)
+
+churn: stage ## everything deleted and inserted ten times over, beside a fresh build
+	tests/bench/run.sh churn $(ARGS)
+
+filters: ## recall of every type on the large sets, and under the real filters of the large texts (LARGE: where they are)
+	ELANUS_LARGE_SETS=$(abspath $(LARGE)) $(CARGO) test --locked --config profile.dev.opt-level=3 --target-dir target/o3 \
+		-p elanus --test kinds -- --ignored --nocapture --test-threads 1
 
 fuzz: ## the decoders of files, FUZZ_S seconds each
 	tests/fuzz/run.sh $(FUZZ_S)
@@ -56,7 +70,7 @@ crash: ## the fault disk: every operation fails, tears or is lost; prints the nu
 	tests/crash.sh
 
 flip: ## every byte of every file of a small database flipped, cut, zeroed, swapped
-	ELANUS_FLIP=all $(CARGO) test --locked -p elanus --test it flip -- --nocapture
+	ELANUS_FLIP=all $(CARGO) test --locked -p elanus --test it --test kinds flip -- --nocapture
 
 kill9: ## kill -9 at random moments, 200 times
 	tests/c/run.sh kill 200

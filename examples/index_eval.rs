@@ -3,14 +3,13 @@
 //!
 //! `cargo run --release --example index_eval -- FOLDER '{"index_type":"IVF_FLAT","metric_type":"L2","params":{"nlist":1024}}' [BATCH [KNOBS...]]`
 //!
-//! The folder has `base.f32`, `queries.f32` (raw little-endian rows), `gt_<metric>.i32` (100 ids a query) and a
-//! `meta.json` with `dim`. Recall counts by distance: a hit as near as the 10th true one is right.
+//! The folder has `base.f32`, `queries.f32` (raw little-endian rows; or `base.u8`, `queries.u8` of packed bits, where
+//! `meta.json` says `"kind":"binary"`), `gt_<metric>.i32` (100 ids a query) and a `meta.json` with `dim`. Recall counts by distance: a hit as near as the 10th true one is right.
 
 use arrow_buffer::{Buffer, ScalarBuffer};
 use elanus::index::catalog::{IndexSpec, IndexType, VectorKind};
-use elanus::index::exact::Exact;
-use elanus::index::vectors::FloatVectors;
-use elanus::index::{self, BuildContext, Index, Pace, Probe, Queries, Scratch};
+use elanus::index::vectors::{BinaryVectors, FloatVectors, Vectors};
+use elanus::index::{self, BuildContext, Index, Pace, Probe, Queries, Scratch, exact};
 use elanus::kernel::topk::TopK;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -29,8 +28,8 @@ impl Pace for Free {
 }
 
 struct Data {
-    vectors: FloatVectors,
-    queries: FloatVectors,
+    vectors: Vectors,
+    queries: Vectors,
     truth: ScalarBuffer<i32>,
 }
 
@@ -45,28 +44,37 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(&folder);
     let meta: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("meta.json"))?)?;
     let dim = meta["dim"].as_u64().ok_or("meta.json has no dim")? as usize;
-    let spec = IndexSpec::from_json(&description, VectorKind::Float, dim)?;
+    let kind = if meta["kind"] == "binary" { VectorKind::Binary } else { VectorKind::Float };
+    let spec = IndexSpec::from_json(&description, kind, dim)?;
     let read = |name: &str| std::fs::read(folder.join(name)).map(Buffer::from_vec);
+    let vectors = |name: &str| -> std::io::Result<Vectors> {
+        Ok(match kind {
+            VectorKind::Float => FloatVectors::new(read(&format!("{name}.f32"))?.into(), dim).into(),
+            VectorKind::Binary => BinaryVectors::new(read(&format!("{name}.u8"))?, dim / 8).into(),
+        })
+    };
     let data = Data {
-        vectors: FloatVectors::new(read("base.f32")?.into(), dim),
-        queries: FloatVectors::new(read("queries.f32")?.into(), dim),
+        vectors: vectors("base")?,
+        queries: vectors("queries")?,
         truth: read(&format!("gt_{}.i32", spec.metric.name().to_lowercase()))?.into(),
     };
 
     let pool = rayon::ThreadPoolBuilder::new().build()?;
     let start = Instant::now();
     let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
-    let index = index::build(&spec, data.vectors.clone().into(), &context)?;
+    let index = index::build(&spec, data.vectors.clone(), &context)?;
     let seconds = start.elapsed().as_secs_f64();
     println!("built {} in {seconds:.2} s, {} MiB beside the vectors", spec.to_json(), index.memory() >> 20);
 
     let (knob, usual): (_, &[usize]) = match spec.index_type {
         IndexType::Hnsw => ("ef", &[10, 20, 40, 80, 160, 320]),
+        IndexType::Annoy => ("search_k", &[100, 200, 500, 1000, 2000, 5000, 10_000, 20_000]),
+        IndexType::Rnsg => ("search_length", &[10, 20, 40, 80, 160, 300]),
         _ => ("nprobe", &[1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]),
     };
     for &value in if knobs.is_empty() { usual } else { &knobs } {
         measure(&*index, &spec, &data, batch, knob, value)?;
-        if spec.index_type == IndexType::Flat {
+        if matches!(spec.index_type, IndexType::Flat | IndexType::BinFlat) {
             break;
         }
     }
@@ -96,20 +104,19 @@ fn measure(
     let mut scratch = Scratch::default();
     let mut tops = vec![TopK::new(K); batch];
     let (mut done, mut right, mut seconds) = (0, 0, 0.0);
-    for (number, queries) in data.queries.values().chunks_exact(batch * data.queries.dim()).enumerate() {
+    for number in 0..data.queries.len() / batch {
         if seconds > SECONDS && number > 20 {
             break;
         }
-        let probe =
-            Probe { queries: Queries::Float(queries), k: K, allow: None, params: &params, stop: &stop };
+        let queries = some(&data.queries, number * batch..(number + 1) * batch);
+        let probe = Probe { queries, k: K, allow: None, params: &params, stop: &stop };
         let start = processor_seconds();
         tops.iter_mut().for_each(|top| top.reset(K));
         index.search(&probe, &mut scratch, &mut tops)?;
         seconds += processor_seconds() - start;
         for (i, top) in tops.iter().enumerate() {
             let query = number * batch + i;
-            let exact = Exact::new(spec.metric, &data.vectors, data.queries.row(query));
-            let last = exact.score(data.truth[query * TRUTH + K - 1] as u32);
+            let last = last(data, spec, query);
             right += top.hits().iter().filter(|hit| hit.score <= last).count();
             done += 1;
         }
@@ -120,4 +127,26 @@ fn measure(
         done as f64 / seconds
     );
     Ok(())
+}
+
+fn some(vectors: &Vectors, rows: std::ops::Range<usize>) -> Queries<'_> {
+    match vectors {
+        Vectors::Float(v) => Queries::Float(&v.values()[rows.start * v.dim()..rows.end * v.dim()]),
+        Vectors::Binary(v) => Queries::Binary(&v.bytes()[rows.start * v.stride()..rows.end * v.stride()]),
+    }
+}
+
+/// The exact score of the K-th true neighbour of a query.
+fn last(data: &Data, spec: &IndexSpec, query: usize) -> f32 {
+    let row = data.truth[query * TRUTH + K - 1] as usize;
+    let one = match &data.vectors {
+        Vectors::Float(v) => FloatVectors::new(v.row(row).to_vec().into(), v.dim()).into(),
+        Vectors::Binary(v) => BinaryVectors::new(v.row(row).to_vec().into(), v.stride()).into(),
+    };
+    let (params, stop) = (Default::default(), AtomicBool::new(false));
+    let queries = some(&data.queries, query..query + 1);
+    let mut top = [TopK::new(1)];
+    let probe = Probe { queries, k: 1, allow: None, params: &params, stop: &stop };
+    exact::search(spec.metric, &one, &probe, &mut top);
+    top[0].threshold()
 }

@@ -27,6 +27,7 @@ if grep -qw avx2 /proc/cpuinfo; then
     step tests-avx2 env ELANUS_SIMD=avx2 cargo test --locked -p elanus
 fi
 step bindings make --no-print-directory check-bindings
+step records python3 tests/bench/render.py --check
 step data make --no-print-directory data
 step c tests/c/run.sh
 step demo make --no-print-directory demo

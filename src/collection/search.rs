@@ -102,7 +102,7 @@ impl Core {
         let asked = options.metric_type.filter(|metric| !metric.is_empty());
         let spec = match definition {
             Some(definition) => definition.spec.clone(),
-            None => Arc::new(flat(asked, options.params)?),
+            None => Arc::new(flat(field, asked, options.params)?),
         };
         if let Some(actual) = asked
             && Metric::from_name(actual) != Some(spec.metric)
@@ -223,14 +223,9 @@ fn check_queries<'a>(field: &Field, queries: Queries<'a>, nq: usize) -> Result<B
             "nq (number of search vector per search request) should be in range [1, {MAX_NQ}], but got {nq}"
         )));
     }
-    let floats = match (field.data_type, queries) {
-        (DataType::FloatVector, Queries::Float(floats)) => floats,
-        (DataType::BinaryVector, Queries::Binary(_)) => {
-            return Err(Error::new(
-                Code::IndexTypeNotSupported,
-                format!("searching binary vectors does not work in this version (field {name})"),
-            ));
-        }
+    let (given, unit) = match (field.data_type, queries) {
+        (DataType::FloatVector, Queries::Float(floats)) => (floats.len(), 1),
+        (DataType::BinaryVector, Queries::Binary(bytes)) => (bytes.len(), 8),
         (kind, _) if kind.is_vector() => {
             return Err(Error::invalid(format!(
                 "field {name} holds {}, the queries are others",
@@ -241,28 +236,35 @@ fn check_queries<'a>(field: &Field, queries: Queries<'a>, nq: usize) -> Result<B
             return Err(Error::invalid(format!("field {name} of type {} cannot be searched", kind.name())));
         }
     };
-    if nq.checked_mul(field.dim) != Some(floats.len()) {
-        let dim = floats.len() / nq;
+    let stride = field.dim / unit;
+    if nq.checked_mul(stride) != Some(given) {
+        let dim = given / nq * unit;
         return Err(Error::invalid(format!(
             "the dim ({dim}) of field data({name}) is not equal to schema dim ({})",
             field.dim
         )));
     }
-    match floats.iter().position(|value| !value.is_finite()) {
-        None => Ok(Batch { values: Queries::Float(floats), stride: field.dim }),
-        Some(at) => Err(not_finite(floats[at]).within(format!("query {}", at / field.dim))),
+    if let Queries::Float(floats) = queries
+        && let Some(at) = floats.iter().position(|value| !value.is_finite())
+    {
+        return Err(not_finite(floats[at]).within(format!("query {}", at / field.dim)));
     }
+    Ok(Batch { values: queries, stride })
 }
 
-/// How a field without an index is searched: exactly, by the request's metric, else L2.
-fn flat(asked: Option<&str>, params: &str) -> Result<IndexSpec> {
+/// How a field without an index is searched: exactly, by the request's metric, else L2 or HAMMING.
+fn flat(field: &Field, asked: Option<&str>, params: &str) -> Result<IndexSpec> {
+    let (kind, index_type, usual) = match field.data_type {
+        DataType::BinaryVector => (VectorKind::Binary, IndexType::BinFlat, Metric::Hamming),
+        _ => (VectorKind::Float, IndexType::Flat, Metric::L2),
+    };
     let in_params = || {
         let value: Value = serde_json::from_str(params).ok()?;
         Some(value.get("metric_type")?.as_str()?.to_owned())
     };
     let asked = asked.map(str::to_owned).or_else(in_params);
-    let metric = asked.map_or(Ok(Metric::L2), |metric| Metric::parse(&metric, VectorKind::Float))?;
-    Ok(IndexSpec { index_type: IndexType::Flat, metric, params: Params::default() })
+    let metric = asked.map_or(Ok(usual), |metric| Metric::parse(&metric, kind))?;
+    Ok(IndexSpec { index_type, name: index_type.name(), metric, params: Params::default() })
 }
 
 /// Rounds half away from zero to `digits`; -1 leaves the score alone.
@@ -277,6 +279,7 @@ fn round(score: f32, digits: i32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Schema;
 
     #[test]
     fn rounding() {
@@ -289,9 +292,19 @@ mod tests {
 
     #[test]
     fn metric_of_a_field_without_an_index() {
-        assert_eq!(flat(None, "").unwrap().metric, Metric::L2);
-        assert_eq!(flat(Some("ip"), "").unwrap().metric, Metric::Ip);
-        assert_eq!(flat(None, r#"{"metric_type":"COSINE"}"#).unwrap().metric, Metric::Cosine);
-        assert!(flat(Some("HAMMING"), "").is_err());
+        let metric = |kind: &str, asked, params| {
+            let field = format!(r#"{{"name":"v","data_type":"{kind}","dim":8}}"#);
+            let key = r#"{"name":"id","data_type":"Int64","is_primary":true}"#;
+            let schema = Schema::from_json(&format!(r#"{{"fields":[{key},{field}]}}"#)).unwrap();
+            flat(schema.field("v").unwrap().1, asked, params).map(|spec| spec.metric).ok()
+        };
+        assert_eq!(metric("FloatVector", None, ""), Some(Metric::L2));
+        assert_eq!(metric("FloatVector", Some("ip"), ""), Some(Metric::Ip));
+        assert_eq!(metric("FloatVector", None, r#"{"metric_type":"COSINE"}"#), Some(Metric::Cosine));
+        assert_eq!(metric("FloatVector", Some("HAMMING"), ""), None);
+        assert_eq!(metric("BinaryVector", None, ""), Some(Metric::Hamming));
+        assert_eq!(metric("BinaryVector", Some("substructure"), ""), Some(Metric::Substructure));
+        assert_eq!(metric("BinaryVector", None, r#"{"metric_type":"JACCARD"}"#), Some(Metric::Jaccard));
+        assert_eq!(metric("BinaryVector", Some("L2"), ""), None);
     }
 }

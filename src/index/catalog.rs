@@ -143,10 +143,15 @@ impl Metric {
         matches!(self, Metric::Ip | Metric::Cosine)
     }
 
-    /// The user's score of an internal one, where smaller is closer.
+    /// The user's score of an internal one, where smaller is closer. TANIMOTO is JACCARD inside, which ranks rows alike
+    /// and is never infinite.
     pub fn user_score(self, internal: f32) -> f32 {
         // 0 - x and not -x: an inner product of zero is 0, not -0.
-        if self.larger_is_closer() { 0.0 - internal } else { internal }
+        match self {
+            Metric::Ip | Metric::Cosine => 0.0 - internal,
+            Metric::Tanimoto => 0.0 - (1.0 - internal).log2(),
+            _ => internal,
+        }
     }
 }
 
@@ -181,6 +186,9 @@ impl Params {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IndexSpec {
     pub index_type: IndexType,
+    /// The name that the type was asked by: on binary fields Milvus 1.x's FLAT and IVF_FLAT stand for BIN_FLAT and
+    /// BIN_IVF_FLAT, and its descriptions say what was asked.
+    pub name: &'static str,
     pub metric: Metric,
     /// Every build parameter of the type, defaults filled in.
     pub params: Params,
@@ -198,7 +206,7 @@ impl IndexSpec {
         if asked.eq_ignore_ascii_case(AUTOINDEX) {
             return auto_index(&given, kind, dim);
         }
-        let entry = Entry::find(&asked, kind).ok_or_else(|| {
+        let (name, entry) = Entry::find(&asked, kind).ok_or_else(|| {
             let names: Vec<_> = ENTRIES.iter().map(|e| e.name).collect();
             let message = format!("invalid index type: {asked}, supported: [{}]", names.join(" "));
             Error::new(Code::IndexTypeNotSupported, message)
@@ -215,13 +223,13 @@ impl IndexSpec {
         let metric = metric.ok_or_else(|| unsupported_metric(metrics.iter().copied()))?;
         let params = read_params(entry.build, &given, dim, 0)?;
         (entry.check)(&params, dim)?;
-        Ok(IndexSpec { index_type: entry.index_type, metric, params })
+        Ok(IndexSpec { index_type: entry.index_type, name, metric, params })
     }
 
     /// The description that [`IndexSpec::from_json`] reads back, with canonical names and every parameter.
     pub fn to_json(&self) -> Value {
         json!({
-            "index_type": self.index_type.name(),
+            "index_type": self.name,
             "metric_type": self.metric.name(),
             "params": self.params.to_json(),
         })

@@ -1,8 +1,8 @@
 //! Exact scores: what decides in the end. Every kind re-ranks with these, so all agree bit for bit.
 
-use super::Probe;
 use super::catalog::Metric;
 use super::vectors::{FloatVectors, Vectors};
+use super::{Probe, binary};
 use crate::kernel;
 use crate::kernel::topk::TopK;
 use std::sync::atomic::Ordering;
@@ -52,7 +52,7 @@ impl<'a> Exact<'a> {
 pub fn search(metric: Metric, vectors: &Vectors, probe: &Probe, tops: &mut [TopK]) {
     match vectors {
         Vectors::Float(vectors) => scan(metric, vectors, probe, tops),
-        Vectors::Binary(_) => unreachable!("binary searches are refused before"),
+        Vectors::Binary(vectors) => binary::scan(metric, vectors, probe, tops),
     }
 }
 

@@ -46,7 +46,8 @@ impl Flat {
         if probe.allow.is_some() && scan::few(scan::allowed(probe, rows), rows) {
             return exact::scan(self.metric, &self.vectors, probe, tops);
         }
-        let source = Source { shadow: &self.shadow, rows: None, allow: probe.allow, stop: probe.stop };
+        let source =
+            Source { shadow: &self.shadow, first: 0, rows: None, allow: probe.allow, stop: probe.stop };
         let queries = probe.floats().chunks(GROUP * self.vectors.dim());
         for (queries, tops) in queries.zip(tops.chunks_mut(GROUP)) {
             let seekers = scratch.seekers(tops.len());

@@ -1,12 +1,15 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
+mod annoy;
+pub mod binary;
 pub mod catalog;
 pub mod exact;
 mod flat;
 mod graph;
 mod hnsw;
 mod ivf;
+mod nsg;
 mod scan;
 pub mod sections;
 mod shadow;
@@ -55,6 +58,29 @@ impl<'a> Probe<'a> {
         }
     }
 
+    /// The queries of a search over binary vectors. Others are a bug of the caller.
+    fn bits(&self) -> &'a [u8] {
+        match self.queries {
+            Queries::Binary(queries) => queries,
+            Queries::Float(_) => unreachable!("float queries for binary vectors"),
+        }
+    }
+
+    /// The same search for each of `count` queries alone.
+    fn each(self, count: usize) -> impl Iterator<Item = Probe<'a>> {
+        (0..count).map(move |i| {
+            let queries = match self.queries {
+                Queries::Float(all) => {
+                    Queries::Float(&all[i * all.len() / count..(i + 1) * all.len() / count])
+                }
+                Queries::Binary(all) => {
+                    Queries::Binary(&all[i * all.len() / count..(i + 1) * all.len() / count])
+                }
+            };
+            Probe { queries, ..self }
+        })
+    }
+
     /// The same search for other float queries.
     fn with_floats(&self, queries: &'a [f32]) -> Probe<'a> {
         Probe { queries: Queries::Float(queries), ..*self }
@@ -69,6 +95,10 @@ pub struct Scratch {
     all: Vec<u32>,
     ivf: ivf::Buffers,
     hnsw: hnsw::Buffers,
+    bit_seekers: Vec<binary::Seeker>,
+    bits: binary::Buffers,
+    annoy: annoy::Buffers,
+    nsg: nsg::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -79,27 +109,40 @@ struct Seekers<'a> {
     buffers: &'a mut scan::Buffers,
 }
 
+/// The same for queries of bits.
+struct BitSeekers<'a> {
+    list: &'a mut [binary::Seeker],
+    /// The number of each.
+    all: &'a [u32],
+    buffers: &'a mut binary::Buffers,
+}
+
 impl Scratch {
-    fn seekers(&mut self, count: usize) -> Seekers<'_> {
-        self.seekers_and_ivf(count).0
+    fn bit_seekers(&mut self, count: usize) -> BitSeekers<'_> {
+        if self.bit_seekers.len() < count {
+            self.bit_seekers.resize_with(count, Default::default);
+        }
+        self.all.extend(self.all.len() as u32..count as u32);
+        let (list, all) = (&mut self.bit_seekers[..count], &self.all[..count]);
+        BitSeekers { list, all, buffers: &mut self.bits }
     }
 
-    fn seekers_and_ivf(&mut self, count: usize) -> (Seekers<'_>, &mut ivf::Buffers) {
+    fn seekers(&mut self, count: usize) -> Seekers<'_> {
         if self.seekers.len() < count {
             self.seekers.resize_with(count, Default::default);
         }
         self.all.extend(self.all.len() as u32..count as u32);
-        let seekers =
-            Seekers { list: &mut self.seekers[..count], all: &self.all[..count], buffers: &mut self.scan };
-        (seekers, &mut self.ivf)
+        Seekers { list: &mut self.seekers[..count], all: &self.all[..count], buffers: &mut self.scan }
     }
 }
 
 /// One vector index over the rows of one segment.
 ///
-/// Scores are "smaller is closer" in here: squared L2, -IP, -COSINE. Ties are broken by the lower row.
+/// Scores are "smaller is closer" in here: squared L2, -IP, -COSINE, the distances of bits (TANIMOTO's is JACCARD's until
+/// the user sees it, see [`catalog::Metric::user_score`]). Ties are broken by the lower row.
 pub trait Index: Send + Sync {
-    /// Pushes into `tops[i]` the best rows of query `i`. Never fewer than min(k, rows allowed). Fails only where it reads
+    /// Pushes into `tops[i]` the best rows of query `i`. Never fewer than min(k, rows allowed), but
+    /// for SUBSTRUCTURE and SUPERSTRUCTURE, where only rows that match are hits. Fails only where it reads
     /// a file while it searches, and the file cannot be read or is damaged.
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()>;
 
@@ -149,8 +192,20 @@ impl<'a> Progress<'a> {
 pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Box<dyn Index>> {
     Ok(match (spec.index_type, vectors) {
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::build(spec.metric, v, context)?),
-        (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::build(spec, v, context)?),
-        (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::build(spec, v, context)?),
+        (
+            IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::IvfPq,
+            Vectors::Float(v),
+        ) => ivf::build(spec, v, context)?,
+        (IndexType::Hnsw, Vectors::Float(v)) => {
+            Box::new(hnsw::Hnsw::<hnsw::Floats>::build(spec, v, context)?)
+        }
+        (IndexType::BinIvfFlat, Vectors::Binary(v)) => ivf::bits::build(spec, v, context)?,
+        (IndexType::Hnsw, Vectors::Binary(v)) => Box::new(hnsw::Hnsw::<hnsw::Bits>::build(spec, v, context)?),
+        (IndexType::BinFlat, Vectors::Binary(v)) => {
+            Box::new(binary::BinFlat::build(spec.metric, v, context)?)
+        }
+        (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::build(spec, v, context)?),
+        (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
@@ -192,8 +247,20 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Box<dyn Index>> {
     Ok(match (spec.index_type, vectors) {
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::load("", spec.metric, sections, v)?),
-        (IndexType::IvfFlat, Vectors::Float(v)) => Box::new(ivf::Ivf::load(spec, sections, v)?),
-        (IndexType::Hnsw, Vectors::Float(v)) => Box::new(hnsw::Hnsw::load(spec, sections, v)?),
+        (
+            IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::IvfPq,
+            Vectors::Float(v),
+        ) => ivf::load(spec, sections, v)?,
+        (IndexType::Hnsw, Vectors::Float(v)) => {
+            Box::new(hnsw::Hnsw::<hnsw::Floats>::load(spec, sections, v)?)
+        }
+        (IndexType::BinIvfFlat, Vectors::Binary(v)) => ivf::bits::load(spec, sections, v)?,
+        (IndexType::Hnsw, Vectors::Binary(v)) => Box::new(hnsw::Hnsw::<hnsw::Bits>::load(spec, sections, v)?),
+        (IndexType::BinFlat, Vectors::Binary(v)) => {
+            Box::new(binary::BinFlat::load(spec.metric, sections, v)?)
+        }
+        (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::load(spec, sections, v)?),
+        (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }

@@ -23,7 +23,7 @@ const LANES: usize = 8;
 /// Candidates between the one being scored exactly and the one being fetched from memory.
 const AHEAD: usize = 2;
 /// Scoring a row exactly costs about as much as scanning so many codes: four times the bytes, from random places.
-const EXACT_COST: usize = 8;
+pub const EXACT_COST: usize = 8;
 
 /// One query on its way through the codes.
 pub struct Seeker {
@@ -32,13 +32,11 @@ pub struct Seeker {
     uppers: TopK,
     /// Rows that may be among the best, by lower bound.
     candidates: Vec<(f32, u32)>,
-    /// How many allowed rows were shown to it.
-    seen: usize,
 }
 
 impl Default for Seeker {
     fn default() -> Seeker {
-        Seeker { query: sq7::Query::default(), uppers: TopK::new(0), candidates: Vec::new(), seen: 0 }
+        Seeker { query: sq7::Query::default(), uppers: TopK::new(0), candidates: Vec::new() }
     }
 }
 
@@ -47,12 +45,22 @@ impl Seeker {
         shadow.query(query, &mut self.query);
         self.uppers.reset(k);
         self.candidates.clear();
-        self.seen = 0;
     }
 
-    /// How many allowed rows it has seen.
-    pub fn seen(&self) -> usize {
-        self.seen
+    /// Shows it single places, all of them allowed; `rows` has the row of each place.
+    pub fn show(&mut self, shadow: &Shadow, places: &[u32], rows: &[u32], buffers: &mut Buffers) {
+        buffers.dots.resize(places.len(), 0);
+        let codes = shadow.codes(0..shadow.norms().len());
+        kernel::dot_code_gather(&self.query.bytes, codes, places, &mut buffers.dots);
+        let Seeker { query, uppers, candidates, .. } = self;
+        for (&place, &dot) in places.iter().zip(&buffers.dots) {
+            let at = place as usize;
+            let (score, slack) = (query.score(dot, shadow.norms()[at]), query.slack(shadow.errors()[at]));
+            if score - slack <= uppers.threshold() {
+                candidates.push((score - slack, rows[at]));
+                uppers.push(score + slack, rows[at]);
+            }
+        }
     }
 
     /// Scores candidates exactly, the most hopeful first.
@@ -86,18 +94,28 @@ pub struct Buffers {
     lowers: Vec<f32>,
 }
 
-/// What a scan reads: codes, the row of each place (`None`: the place itself), and which rows count.
+/// What a scan reads: codes and which rows count.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub shadow: &'a Shadow,
+    /// The row of each place from `first` on (`None`: the place itself).
     pub rows: Option<&'a [u32]>,
+    pub first: usize,
     pub allow: Option<&'a BooleanBuffer>,
     pub stop: &'a AtomicBool,
 }
 
 impl Source<'_> {
-    /// Shows the codes of `places` to the seekers that `active` names (at most [`GROUP`]).
-    pub fn scan(&self, places: Range<usize>, active: &[u32], seekers: &mut [Seeker], buffers: &mut Buffers) {
+    /// Shows the codes of `places` to the seekers that `active` names (at most [`GROUP`]); returns how many of the rows
+    /// are allowed.
+    pub fn scan(
+        &self,
+        places: Range<usize>,
+        active: &[u32],
+        seekers: &mut [Seeker],
+        buffers: &mut Buffers,
+    ) -> usize {
+        let mut shown = 0;
         let stride = self.shadow.stride();
         buffers.bytes.clear();
         for &i in active {
@@ -106,13 +124,14 @@ impl Source<'_> {
         let most = (BLOCK_BYTES / stride).max(LANES);
         for first in places.clone().step_by(most) {
             if self.stop.load(Ordering::Relaxed) {
-                return;
+                return shown;
             }
             let block = first..(first + most).min(places.end);
             let allowed = self.allowed_in(&block);
             if allowed == 0 {
                 continue;
             }
+            shown += allowed;
             buffers.dots.resize(active.len() * block.len(), 0);
             kernel::dot_code_block(
                 &buffers.bytes,
@@ -121,10 +140,10 @@ impl Source<'_> {
                 &mut buffers.dots,
             );
             for (&i, dots) in active.iter().zip(buffers.dots.chunks_exact(block.len())) {
-                seekers[i as usize].seen += allowed;
                 self.sift(block.start, dots, &mut seekers[i as usize], &mut buffers.lowers);
             }
         }
+        shown
     }
 
     /// How many rows of a block are allowed.
@@ -132,9 +151,10 @@ impl Source<'_> {
         match (self.allow, self.rows) {
             (None, _) => block.len(),
             (Some(allow), None) => allow.slice(block.start, block.len()).count_set_bits(),
-            (Some(allow), Some(rows)) => {
-                rows[block.clone()].iter().filter(|&&row| allow.value(row as usize)).count()
-            }
+            (Some(allow), Some(rows)) => rows[block.start - self.first..block.end - self.first]
+                .iter()
+                .filter(|&&row| allow.value(row as usize))
+                .count(),
         }
     }
 
@@ -154,7 +174,7 @@ impl Source<'_> {
             }
             for (i, &lower) in lowers.iter().enumerate() {
                 let at = lane * LANES + i;
-                let row = self.rows.map_or((first + at) as u32, |rows| rows[first + at]);
+                let row = self.rows.map_or((first + at) as u32, |rows| rows[first + at - self.first]);
                 if lower <= limit && self.allow.is_none_or(|allow| allow.value(row as usize)) {
                     candidates.push((lower, row));
                     uppers.push(query.score(dots[at], norms[at]) + query.slack(errors[at]), row);

@@ -117,4 +117,9 @@ impl BinaryVectors {
     pub fn bytes(&self) -> &[u8] {
         &self.data
     }
+
+    /// The same, to be shared.
+    pub fn buffer(&self) -> &Buffer {
+        &self.data
+    }
 }

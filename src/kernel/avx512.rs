@@ -1,15 +1,16 @@
-//! AVX-512 (F, BW, VL): 512-bit registers, 32 of them; with VNNI, one instruction for four products of bytes.
+//! AVX-512 (F, BW, VL): 512-bit registers, 32 of them; with VNNI, one instruction for four products of bytes; with
+//! VPOPCNTDQ, one that counts bits.
 //!
 //! Every method needs these CPU features (and AVX2, FMA); see the safety contract of [`super::lanes`].
 
-use super::avx2::Avx2;
+use super::avx2::{Avx2, NIBBLES};
 use super::lanes::Lanes;
 use std::arch::x86_64::*;
 
-/// Whether the CPU has VNNI too decides only how bytes are multiplied.
-pub(super) struct Avx512<const VNNI: bool>;
+/// Whether the CPU has VNNI too decides only how bytes are multiplied, VPOPCNTDQ only how bits are counted.
+pub(super) struct Avx512<const VNNI: bool, const POPCNT: bool>;
 
-impl<const VNNI: bool> Lanes for Avx512<VNNI> {
+impl<const VNNI: bool, const POPCNT: bool> Lanes for Avx512<VNNI, POPCNT> {
     type F = __m512;
     type B = __m512i;
     type I = __m512i;
@@ -89,6 +90,83 @@ impl<const VNNI: bool> Lanes for Avx512<VNNI> {
         // SAFETY: the CPU has the features.
         unsafe { Avx2::sum4_i32([half_i32(a), half_i32(b), half_i32(c), half_i32(d)]) }
     }
+
+    #[inline(always)]
+    unsafe fn zero_bytes() -> __m512i {
+        // SAFETY: the CPU has the features.
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    unsafe fn xor(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: the CPU has the features.
+        unsafe { _mm512_xor_si512(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn last(a: __m512i, n: usize) -> __m512i {
+        // SAFETY: the CPU has the features; n is 1..=63.
+        unsafe { _mm512_maskz_mov_epi8(u64::MAX << (64 - n), a) }
+    }
+
+    #[inline(always)]
+    unsafe fn count(counts: __m512i, bits: __m512i) -> __m512i {
+        // SAFETY: the CPU has the features, and `NIBBLES` has 16 bytes.
+        unsafe {
+            if POPCNT {
+                return _mm512_add_epi32(counts, _mm512_popcnt_epi32(bits));
+            }
+            let table = _mm512_broadcast_i32x4(_mm_loadu_si128(NIBBLES.as_ptr().cast()));
+            let mask = _mm512_set1_epi8(15);
+            let low = _mm512_shuffle_epi8(table, _mm512_and_si512(bits, mask));
+            let high = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16::<4>(bits), mask));
+            _mm512_add_epi8(counts, _mm512_add_epi8(low, high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_counts(sums: __m512i, counts: __m512i) -> __m512i {
+        // SAFETY: the CPU has the features.
+        unsafe {
+            let counts = if POPCNT { counts } else { _mm512_sad_epu8(counts, _mm512_setzero_si512()) };
+            _mm512_add_epi32(sums, counts)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_wide_products(sums: __m512i, query: __m512i, code: __m512i) -> __m512i {
+        // Two products are at most 2 * 255 * 64 = 32,640: nothing saturates here either.
+        // SAFETY: the CPU has the features.
+        unsafe { Self::add_products(sums, query, code) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> __m512 {
+        // SAFETY: the CPU has the features.
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, from: __m512) {
+        // SAFETY: the CPU has the features, and the caller has 16 places there.
+        unsafe { _mm512_storeu_ps(to, from) }
+    }
+
+    #[inline(always)]
+    unsafe fn keep_smaller(best: &mut __m512, at: &mut __m512, value: __m512, number: __m512) {
+        // SAFETY: the CPU has the features.
+        unsafe {
+            let smaller = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(value, *best);
+            *best = _mm512_mask_mov_ps(*best, smaller, value);
+            *at = _mm512_mask_mov_ps(*at, smaller, number);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum_tables(tables: &[u8], codes: *const u8, stride: usize, out: &mut [u32; 32]) {
+        // SAFETY: the CPU has AVX2 too, and the caller vouches for the rest.
+        unsafe { Avx2::sum_tables(tables, codes, stride, out) }
+    }
 }
 
 /// The upper lanes added to the lower ones.
@@ -109,10 +187,27 @@ unsafe fn half_i32(a: __m512i) -> __m256i {
 
 /// Without VNNI.
 pub(super) mod plain {
-    super::super::level::entries!(super::Avx512<false>, "avx512f,avx512bw,avx512vl", rows = 6);
+    super::super::level::entries!(
+        super::Avx512<false, false>,
+        "avx512f,avx512bw,avx512vl,popcnt",
+        rows = 6
+    );
 }
 
 /// With VNNI.
 pub(super) mod vnni {
-    super::super::level::entries!(super::Avx512<true>, "avx512f,avx512bw,avx512vl,avx512vnni", rows = 6);
+    super::super::level::entries!(
+        super::Avx512<true, false>,
+        "avx512f,avx512bw,avx512vl,avx512vnni,popcnt",
+        rows = 6
+    );
+}
+
+/// With VNNI and VPOPCNTDQ.
+pub(super) mod popcnt {
+    super::super::level::entries!(
+        super::Avx512<true, true>,
+        "avx512f,avx512bw,avx512vl,avx512vnni,avx512vpopcntdq,popcnt",
+        rows = 6
+    );
 }

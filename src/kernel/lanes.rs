@@ -40,7 +40,57 @@ pub(super) trait Lanes {
     unsafe fn load_bytes(from: *const u8) -> Self::B;
     /// Adds the products of a query's bytes (-127..=127) with a code's (0..=127) to four times fewer i32 sums.
     unsafe fn add_products(sums: Self::I, query: Self::B, code: Self::B) -> Self::I;
+    /// The same with a query's bytes in -64..=64 and a code's in 0..=255.
+    unsafe fn add_wide_products(sums: Self::I, query: Self::B, code: Self::B) -> Self::I;
     unsafe fn sum4_i32(a: [Self::I; 4]) -> [i32; 4];
+
+    unsafe fn zero_bytes() -> Self::B;
+    unsafe fn xor(a: Self::B, b: Self::B) -> Self::B;
+    /// The last `n` bytes of `a`, 0 < n < BYTES, and zeros before them.
+    unsafe fn last(a: Self::B, n: usize) -> Self::B;
+    /// Adds the set bits of each byte (or of larger parts) of `bits` to `counts`: at most [`MAX_COUNTED`] times, then
+    /// [`Lanes::add_counts`].
+    unsafe fn count(counts: Self::B, bits: Self::B) -> Self::B;
+    unsafe fn add_counts(sums: Self::I, counts: Self::B) -> Self::I;
+
+    /// All lanes are `value`.
+    unsafe fn splat(value: f32) -> Self::F;
+    unsafe fn store(to: *mut f32, from: Self::F);
+    /// Where `value` is smaller than `best`, it and `number` replace `best` and `at`.
+    unsafe fn keep_smaller(best: &mut Self::F, at: &mut Self::F, value: Self::F, number: Self::F);
+
+    /// `sum_tables` of `kernel`, unchecked.
+    unsafe fn sum_tables(tables: &[u8], codes: *const u8, stride: usize, out: &mut [u32; 32]);
+}
+
+/// A byte counts the bits of so many bytes, and so does a signed one less its last bit.
+pub(super) const MAX_COUNTED: usize = 31;
+
+/// How bytes are multiplied.
+pub(super) trait Bytes {
+    unsafe fn add<S: Lanes>(sums: S::I, query: S::B, code: S::B) -> S::I;
+}
+
+/// Codes of seven bits.
+pub(super) struct Narrow;
+
+impl Bytes for Narrow {
+    #[inline(always)]
+    unsafe fn add<S: Lanes>(sums: S::I, query: S::B, code: S::B) -> S::I {
+        // SAFETY: see the head of the file.
+        unsafe { S::add_products(sums, query, code) }
+    }
+}
+
+/// Codes of eight bits.
+pub(super) struct Wide;
+
+impl Bytes for Wide {
+    #[inline(always)]
+    unsafe fn add<S: Lanes>(sums: S::I, query: S::B, code: S::B) -> S::I {
+        // SAFETY: see the head of the file.
+        unsafe { S::add_wide_products(sums, query, code) }
+    }
 }
 
 /// What is summed over the dimensions.
@@ -76,13 +126,13 @@ impl Term for Difference {
 /// Four running sums hide the latency of `fma`.
 const CHAINS: usize = 4;
 /// Rows that a scan takes at once.
-const SCAN_ROWS: usize = 4;
+pub(super) const SCAN_ROWS: usize = 4;
 /// Queries that a block takes at once.
 const TILE_QUERIES: usize = 4;
 /// How many rows a gather reaches ahead, in groups of [`SCAN_ROWS`].
-const GATHER_AHEAD: usize = 2 * SCAN_ROWS;
+pub(super) const GATHER_AHEAD: usize = 2 * SCAN_ROWS;
 /// Bytes of rows that stay in the first cache while all queries of a panel pass over them.
-const ROW_PANEL: usize = 16 << 10;
+pub(super) const ROW_PANEL: usize = 16 << 10;
 /// Bytes of queries that stay in the second cache while all rows pass over them.
 const QUERY_PANEL: usize = 192 << 10;
 /// Dimensions of a tile, so that its rows fit into the first cache at any dimension.
@@ -288,6 +338,12 @@ fn put<const Q: usize, const R: usize>(
 #[inline(always)]
 pub(super) unsafe fn dot_code<S: Lanes>(query: &[i8], code: &[u8]) -> i32 {
     // SAFETY: both hold `query.len()` bytes, a multiple of 64.
+    unsafe { one_code::<S, Narrow>(query, code.as_ptr()) }
+}
+
+#[inline(always)]
+unsafe fn one_code<S: Lanes, P: Bytes>(query: &[i8], code: *const u8) -> i32 {
+    // SAFETY: the caller has a query and a code of `query.len()` bytes, a multiple of 64.
     unsafe {
         let mut sums = [S::zero_sums(); CHAINS];
         for i in (0..query.len()).step_by(64) {
@@ -295,7 +351,7 @@ pub(super) unsafe fn dot_code<S: Lanes>(query: &[i8], code: &[u8]) -> i32 {
                 let at = i + j * S::BYTES;
                 let bytes = S::load_bytes(query.as_ptr().add(at).cast());
                 let sum = &mut sums[j % CHAINS];
-                *sum = S::add_products(*sum, bytes, S::load_bytes(code.as_ptr().add(at)));
+                *sum = P::add::<S>(*sum, bytes, S::load_bytes(code.add(at)));
             }
         }
         S::sum4_i32(sums).iter().sum()
@@ -304,20 +360,26 @@ pub(super) unsafe fn dot_code<S: Lanes>(query: &[i8], code: &[u8]) -> i32 {
 
 #[inline(always)]
 pub(super) unsafe fn dot_code_rows<S: Lanes>(query: &[i8], codes: &[u8], out: &mut [i32]) {
-    let stride = query.len();
+    // SAFETY: codes at distances of the query's length.
+    unsafe { code_rows::<S, Narrow>(query, codes, query.len(), out) };
+}
+
+/// The inner products of a query with codes that start `stride` bytes apart.
+#[inline(always)]
+unsafe fn code_rows<S: Lanes, P: Bytes>(query: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) {
     let whole = out.len() / SCAN_ROWS * SCAN_ROWS;
     for i in (0..whole).step_by(SCAN_ROWS) {
-        // SAFETY: `codes` holds `out.len()` codes of `stride` bytes, and these four lie before `whole`.
+        // SAFETY: `out.len()` codes of `query.len()` bytes start `stride` apart, and these four lie before `whole`.
         let sums = unsafe {
             let first = codes.as_ptr().add(i * stride);
             let four = [first, first.add(stride), first.add(2 * stride), first.add(3 * stride)];
-            four_codes::<S>(query, four)
+            four_codes::<S, P>(query, four)
         };
         out[i..i + SCAN_ROWS].copy_from_slice(&sums);
     }
     for i in whole..out.len() {
-        // SAFETY: a query and a code of `stride` bytes.
-        out[i] = unsafe { dot_code::<S>(query, &codes[i * stride..(i + 1) * stride]) };
+        // SAFETY: a query and a code of its length.
+        out[i] = unsafe { one_code::<S, P>(query, codes.as_ptr().add(i * stride)) };
     }
 }
 
@@ -335,7 +397,7 @@ pub(super) unsafe fn dot_code_gather<S: Lanes>(query: &[i8], codes: &[u8], rows:
         }
         let four = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]].map(|row| code(row).as_ptr());
         // SAFETY: four codes of `stride` bytes, by checked slices.
-        let sums = unsafe { four_codes::<S>(query, four) };
+        let sums = unsafe { four_codes::<S, Narrow>(query, four) };
         out[i..i + SCAN_ROWS].copy_from_slice(&sums);
     }
     for i in whole..out.len() {
@@ -347,40 +409,40 @@ pub(super) unsafe fn dot_code_gather<S: Lanes>(query: &[i8], codes: &[u8], rows:
 /// The inner products of a query with four codes, one code after the other (rows of codes are short, and interleaving
 /// four of them defeats the hardware's prefetcher), whose sums are then added up together.
 #[inline(always)]
-unsafe fn four_codes<S: Lanes>(query: &[i8], codes: [*const u8; SCAN_ROWS]) -> [i32; SCAN_ROWS] {
+unsafe fn four_codes<S: Lanes, P: Bytes>(query: &[i8], codes: [*const u8; SCAN_ROWS]) -> [i32; SCAN_ROWS] {
     // SAFETY: the caller has a query and codes of `query.len()` bytes, a multiple of the register's.
     unsafe {
         let mut sums = [S::zero_sums(); SCAN_ROWS];
         for (sum, code) in sums.iter_mut().zip(codes) {
             for i in (0..query.len()).step_by(S::BYTES) {
                 let bytes = S::load_bytes(query.as_ptr().add(i).cast());
-                *sum = S::add_products(*sum, bytes, S::load_bytes(code.add(i)));
+                *sum = P::add::<S>(*sum, bytes, S::load_bytes(code.add(i)));
             }
         }
         S::sum4_i32(sums)
     }
 }
 
-/// The inner products of `Q` consecutive queries with `R` codes.
+/// The inner products of `Q` consecutive queries of `width` bytes with `R` codes.
 #[inline(always)]
-unsafe fn code_tile<S: Lanes, const Q: usize, const R: usize>(
+unsafe fn code_tile<S: Lanes, P: Bytes, const Q: usize, const R: usize>(
     queries: *const i8,
     codes: [*const u8; R],
-    stride: usize,
+    width: usize,
 ) -> [[i32; R]; Q] {
-    // SAFETY: the caller has `Q` queries and `R` codes of `stride` bytes, a multiple of the register's.
+    // SAFETY: the caller has `Q` queries and `R` codes of `width` bytes, a multiple of the register's.
     unsafe {
         let mut sums = [[S::zero_sums(); R]; Q];
         let mut i = 0;
-        while i < stride {
+        while i < width {
             let mut code = [S::load_bytes(codes[0].add(i)); R];
             for (code, from) in code.iter_mut().zip(codes).skip(1) {
                 *code = S::load_bytes(from.add(i));
             }
             for (q, sums) in sums.iter_mut().enumerate() {
-                let query = S::load_bytes(queries.add(q * stride + i).cast());
+                let query = S::load_bytes(queries.add(q * width + i).cast());
                 for (sum, code) in sums.iter_mut().zip(code) {
-                    *sum = S::add_products(*sum, query, code);
+                    *sum = P::add::<S>(*sum, query, code);
                 }
             }
             i += S::BYTES;
@@ -404,14 +466,40 @@ unsafe fn code_tile<S: Lanes, const Q: usize, const R: usize>(
 
 #[inline(always)]
 pub(super) unsafe fn dot_code_block<S: Lanes>(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) {
+    // SAFETY: queries and codes of `stride` bytes.
+    unsafe { code_block::<S, Narrow>(queries, stride, codes, stride, out) };
+}
+
+#[inline(always)]
+pub(super) unsafe fn dot_byte_block<S: Lanes>(
+    queries: &[i8],
+    width: usize,
+    codes: &[u8],
+    stride: usize,
+    out: &mut [i32],
+) {
+    // SAFETY: queries and codes of `width` bytes.
+    unsafe { code_block::<S, Wide>(queries, width, codes, stride, out) };
+}
+
+/// The inner products of queries of `width` bytes with codes of as many, which start `stride` bytes apart.
+#[inline(always)]
+unsafe fn code_block<S: Lanes, P: Bytes>(
+    queries: &[i8],
+    width: usize,
+    codes: &[u8],
+    stride: usize,
+    out: &mut [i32],
+) {
     const R: usize = 2;
-    let (nq, n) = (queries.len() / stride, codes.len() / stride);
+    let nq = queries.len() / width;
+    let n = out.len() / nq.max(1);
     let tiled = nq / TILE_QUERIES * TILE_QUERIES;
     let row_panel = (ROW_PANEL / stride).max(1).next_multiple_of(R);
     for first_row in (0..n).step_by(row_panel) {
         let last_row = (first_row + row_panel).min(n);
         for q in (0..tiled).step_by(TILE_QUERIES) {
-            let query = &queries[q * stride..];
+            let query = &queries[q * width..];
             let mut r = first_row;
             while r < last_row {
                 // The last row of an odd number is taken twice.
@@ -419,7 +507,7 @@ pub(super) unsafe fn dot_code_block<S: Lanes>(queries: &[i8], codes: &[u8], stri
                 // SAFETY: queries `q..q + 4` and both codes exist.
                 let sums = unsafe {
                     let two = [codes.as_ptr().add(r * stride), codes.as_ptr().add(second * stride)];
-                    code_tile::<S, TILE_QUERIES, R>(query.as_ptr(), two, stride)
+                    code_tile::<S, P, TILE_QUERIES, R>(query.as_ptr(), two, width)
                 };
                 for (j, sums) in sums.iter().enumerate() {
                     out[(q + j) * n + r] = sums[0];
@@ -430,8 +518,123 @@ pub(super) unsafe fn dot_code_block<S: Lanes>(queries: &[i8], codes: &[u8], stri
         }
     }
     for q in tiled..nq {
-        let query = &queries[q * stride..(q + 1) * stride];
-        // SAFETY: a query of `stride` bytes, all codes, and a place for each of them.
-        unsafe { dot_code_rows::<S>(query, codes, &mut out[q * n..(q + 1) * n]) };
+        let query = &queries[q * width..(q + 1) * width];
+        // SAFETY: a query of `width` bytes, all codes, and a place for each of them.
+        unsafe { code_rows::<S, P>(query, codes, stride, &mut out[q * n..(q + 1) * n]) };
     }
+}
+
+#[inline(always)]
+pub(super) unsafe fn combine_columns<S: Lanes>(point: &[f32], columns: &[f32], out: &mut [f32]) {
+    let k = out.len();
+    let whole = k / S::FLOATS * S::FLOATS;
+    for c in (0..whole).step_by(S::FLOATS) {
+        // SAFETY: `columns` holds `point.len()` rows of `k` floats, and these columns lie before `whole`.
+        unsafe {
+            let mut sum = S::zero();
+            for (d, &x) in point.iter().enumerate() {
+                sum = S::fma(S::splat(x), S::load(columns.as_ptr().add(d * k + c)), sum);
+            }
+            S::store(out.as_mut_ptr().add(c), sum);
+        }
+    }
+    for c in whole..k {
+        out[c] = point.iter().enumerate().map(|(d, &x)| x * columns[d * k + c]).sum();
+    }
+}
+
+/// Points that share each load of the columns.
+const COLUMN_POINTS: usize = 4;
+
+#[inline(always)]
+pub(super) unsafe fn nearest_columns<S: Lanes>(
+    points: &[f32],
+    stride: usize,
+    columns: &[f32],
+    half_norms: &[f32],
+    out: &mut [u32],
+) {
+    let tiled = out.len() / COLUMN_POINTS * COLUMN_POINTS;
+    for i in (0..tiled).step_by(COLUMN_POINTS) {
+        // SAFETY: points `i..i + 4` exist.
+        unsafe {
+            let four = &points[i * stride..];
+            nearest_tile::<S, COLUMN_POINTS>(
+                four,
+                stride,
+                columns,
+                half_norms,
+                &mut out[i..i + COLUMN_POINTS],
+            );
+        }
+    }
+    for i in tiled..out.len() {
+        // SAFETY: point `i` exists.
+        unsafe {
+            nearest_tile::<S, 1>(&points[i * stride..], stride, columns, half_norms, &mut out[i..i + 1]);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn nearest_tile<S: Lanes, const P: usize>(
+    points: &[f32],
+    stride: usize,
+    columns: &[f32],
+    half_norms: &[f32],
+    out: &mut [u32],
+) {
+    let k = half_norms.len();
+    let dim = columns.len() / k;
+    let whole = k / S::FLOATS * S::FLOATS;
+    let mut best = [f32::INFINITY; P];
+    let mut at = [0u32; P];
+    // SAFETY: `P` points of `dim` floats start `stride` apart, and all columns are before `whole`.
+    unsafe {
+        let (mut bests, mut ats) = ([S::splat(f32::INFINITY); P], [S::zero(); P]);
+        let mut numbers = S::load(LANE_NUMBERS.as_ptr());
+        for c in (0..whole).step_by(S::FLOATS) {
+            let mut values = [S::load(half_norms.as_ptr().add(c)); P];
+            for d in 0..dim {
+                let column = S::load(columns.as_ptr().add(d * k + c));
+                for (p, value) in values.iter_mut().enumerate() {
+                    *value = S::fma(S::splat(-*points.get_unchecked(p * stride + d)), column, *value);
+                }
+            }
+            for ((best, at), value) in bests.iter_mut().zip(&mut ats).zip(values) {
+                S::keep_smaller(best, at, value, numbers);
+            }
+            numbers = S::add(numbers, S::splat(S::FLOATS as f32));
+        }
+        for p in 0..P {
+            let (mut values, mut lanes) = ([f32::INFINITY; 16], [0f32; 16]);
+            S::store(values.as_mut_ptr(), bests[p]);
+            S::store(lanes.as_mut_ptr(), ats[p]);
+            for (value, lane) in values.into_iter().zip(lanes).take(S::FLOATS) {
+                let number = lane as u32;
+                if value < best[p] || (value == best[p] && number < at[p]) {
+                    (best[p], at[p]) = (value, number);
+                }
+            }
+        }
+    }
+    for (p, out) in out.iter_mut().enumerate() {
+        for c in whole..k {
+            let dot: f32 = (0..dim).map(|d| points[p * stride + d] * columns[d * k + c]).sum();
+            if half_norms[c] - dot < best[p] {
+                (best[p], at[p]) = (half_norms[c] - dot, c as u32);
+            }
+        }
+        *out = at[p];
+    }
+}
+
+/// The numbers of the lanes of a register, which are exact as floats.
+static LANE_NUMBERS: [f32; 16] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+
+#[inline(always)]
+pub(super) unsafe fn sum_tables<S: Lanes>(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
+    // SAFETY: as the caller vouches.
+    unsafe { S::sum_tables(tables, codes.as_ptr(), stride, out) };
 }

@@ -13,16 +13,21 @@ pub enum Level {
     Scalar,
     /// 64-bit ARM.
     Neon,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and POPCNT.
     Avx2,
     /// x86-64 with AVX-512 F, BW and VL.
     Avx512,
     /// The same with VNNI.
     Avx512Vnni,
+    /// The same with VPOPCNTDQ, which counts bits.
+    Avx512Popcnt,
 }
 
 /// A query, the codes, which of them, and their inner products.
 type Gather = unsafe fn(&[i8], &[u8], &[u32], &mut [i32]);
+
+/// A query of bits, the rows, which of them, and in how many bits they differ.
+type GatherBits = unsafe fn(&[u8], &[u8], &[u32], &mut [i32]);
 
 /// One level's kernels. The functions have the contracts of their namesakes in `kernel`, do not check them, and need
 /// the level's CPU features.
@@ -37,10 +42,19 @@ pub(super) struct Kernels {
     pub dot_code_rows: unsafe fn(&[i8], &[u8], &mut [i32]),
     pub dot_code_gather: Gather,
     pub dot_code_block: unsafe fn(&[i8], &[u8], usize, &mut [i32]),
+    pub dot_byte_block: unsafe fn(&[i8], usize, &[u8], usize, &mut [i32]),
+    pub combine_columns: unsafe fn(&[f32], &[f32], &mut [f32]),
+    pub nearest_columns: unsafe fn(&[f32], usize, &[f32], &[f32], &mut [u32]),
+    pub sum_tables: unsafe fn(&[u8], &[u8], usize, &mut [u32; 32]),
+    pub hamming: unsafe fn(&[u8], &[u8]) -> i32,
+    pub hamming_rows: unsafe fn(&[u8], &[u8], &mut [i32]),
+    pub hamming_gather: GatherBits,
+    pub hamming_block: unsafe fn(&[u8], &[u8], usize, &mut [i32]),
 }
 
 impl Level {
-    const ALL: [Level; 5] = [Level::Scalar, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Vnni];
+    const ALL: [Level; 6] =
+        [Level::Scalar, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Vnni, Level::Avx512Popcnt];
 
     /// The name that `ELANUS_SIMD` takes.
     pub fn name(self) -> &'static str {
@@ -50,6 +64,7 @@ impl Level {
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
             Level::Avx512Vnni => "avx512vnni",
+            Level::Avx512Popcnt => "avx512popcnt",
         }
     }
 
@@ -64,8 +79,10 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => has_avx512().then_some(&super::avx512::plain::KERNELS),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512Vnni => (has_avx512() && std::arch::is_x86_feature_detected!("avx512vnni"))
-                .then_some(&super::avx512::vnni::KERNELS),
+            Level::Avx512Vnni => has_vnni().then_some(&super::avx512::vnni::KERNELS),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Popcnt => (has_vnni() && std::arch::is_x86_feature_detected!("avx512vpopcntdq"))
+                .then_some(&super::avx512::popcnt::KERNELS),
             _ => None,
         }
     }
@@ -73,7 +90,9 @@ impl Level {
 
 #[cfg(target_arch = "x86_64")]
 fn has_avx2() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("popcnt")
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -82,6 +101,11 @@ fn has_avx512() -> bool {
         && std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512bw")
         && std::arch::is_x86_feature_detected!("avx512vl")
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_vnni() -> bool {
+    has_avx512() && std::arch::is_x86_feature_detected!("avx512vnni")
 }
 
 /// The levels that this CPU can run, slowest first.
@@ -123,6 +147,7 @@ fn choose(wanted: Option<&str>) -> Level {
 /// the features. `rows` are those of a tile of `dot_block`.
 macro_rules! entries {
     ($lanes:ty, $features:literal, rows = $rows:literal) => {
+        use $crate::kernel::bits;
         use $crate::kernel::lanes::{self, Difference, Product};
 
         pub(in $crate::kernel) static KERNELS: $crate::kernel::level::Kernels =
@@ -137,6 +162,14 @@ macro_rules! entries {
                 dot_code_rows,
                 dot_code_gather,
                 dot_code_block,
+                dot_byte_block,
+                combine_columns,
+                nearest_columns,
+                sum_tables,
+                hamming,
+                hamming_rows,
+                hamming_gather,
+                hamming_block,
             };
 
         // SAFETY (of all): the caller of an entry vouches for the features and the lengths, as `lanes` asks.
@@ -199,6 +232,60 @@ macro_rules! entries {
         fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) {
             // SAFETY: see above.
             unsafe { lanes::dot_code_block::<$lanes>(queries, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { lanes::dot_byte_block::<$lanes>(queries, width, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn combine_columns(point: &[f32], columns: &[f32], out: &mut [f32]) {
+            // SAFETY: see above.
+            unsafe { lanes::combine_columns::<$lanes>(point, columns, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn nearest_columns(
+            points: &[f32],
+            stride: usize,
+            columns: &[f32],
+            half_norms: &[f32],
+            out: &mut [u32],
+        ) {
+            // SAFETY: see above.
+            unsafe { lanes::nearest_columns::<$lanes>(points, stride, columns, half_norms, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
+            // SAFETY: see above.
+            unsafe { lanes::sum_tables::<$lanes>(tables, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming(a: &[u8], b: &[u8]) -> i32 {
+            // SAFETY: see above.
+            unsafe { bits::hamming::<$lanes>(a, b) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_rows::<$lanes>(query, rows, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_gather::<$lanes>(query, all, rows, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_block::<$lanes>(queries, rows, stride, out) }
         }
     };
 }

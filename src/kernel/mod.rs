@@ -1,7 +1,8 @@
 //! Loops without state: slices in, numbers out. Nothing here allocates, locks, logs or fails; lengths that do not fit
 //! together are a bug of the caller and panic.
 //!
-//! The level is chosen once, at the first use; `ELANUS_SIMD=scalar|neon|avx2|avx512|avx512vnni` lowers it. Every level
+//! The level is chosen once, at the first use; `ELANUS_SIMD=scalar|neon|avx2|avx512|avx512vnni|avx512popcnt`
+//! lowers it. Every level
 //! fills the same table of functions, and the scalar one is the oracle of the others. Integer kernels agree bit for
 //! bit at every level; float kernels agree within the rounding of their sums, which run in at least four parts.
 #![allow(unsafe_code)]
@@ -10,6 +11,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod bits;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 mod level;
@@ -98,6 +101,84 @@ pub fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i3
     check_codes(stride, queries.len() / stride, codes.len() / stride, queries.len(), codes.len(), out.len());
     // SAFETY: the table fits the CPU, and the lengths were checked.
     unsafe { (kernels().dot_code_block)(queries, codes, stride, out) }
+}
+
+/// Inner products of many queries with many codes of eight bits: `out[q * n + r]`.
+///
+/// A query has `width` bytes in -64..=64 (two of their products then fit into 16 bits too), a multiple of 64. Codes have
+/// values in 0..=255 and start `stride` bytes apart, at most `width`: where they are shorter than the query, its last bytes
+/// are zero, and what they meet does not count. So `codes` ends `width` bytes or more after the last code's start.
+pub fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
+    assert!(width > 0 && width.is_multiple_of(64) && queries.len().is_multiple_of(width));
+    let nq = queries.len() / width;
+    assert!(nq > 0 && out.len().is_multiple_of(nq) && 0 < stride && stride <= width);
+    let n = out.len() / nq;
+    assert!(n == 0 || codes.len() >= (n - 1) * stride + width, "the lengths do not fit together");
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().dot_byte_block)(queries, width, codes, stride, out) }
+}
+
+/// Inner products of a point with columns: `out[c]` is the sum over `d` of `point[d] * columns[d * k + c]`, where `k` is
+/// `out.len()`.
+pub fn combine_columns(point: &[f32], columns: &[f32], out: &mut [f32]) {
+    assert_eq!(columns.len(), point.len() * out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().combine_columns)(point, columns, out) }
+}
+
+/// The column nearest to each point, the first of equally near ones: the smallest `half_norms[c] - point . column c`.
+///
+/// Points start `stride` floats apart and have as many values as there are columns' rows; `columns` is laid out as in
+/// [`combine_columns`]. There are at most 2^24 columns.
+pub fn nearest_columns(points: &[f32], stride: usize, columns: &[f32], half_norms: &[f32], out: &mut [u32]) {
+    let k = half_norms.len();
+    assert!(0 < k && k <= 1 << 24 && columns.len().is_multiple_of(k));
+    let dim = columns.len() / k;
+    assert!(out.is_empty() || points.len() >= (out.len() - 1) * stride + dim);
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().nearest_columns)(points, stride, columns, half_norms, out) }
+}
+
+/// What a scan of 32 product-quantized rows sums: `out[r]` is the sum over `i` of `tables[256 * i + codes[i * stride + r]]`.
+///
+/// `tables` holds whole tables of 256 entries; 32 bytes of codes start at each of as many multiples of `stride`.
+pub fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
+    let count = tables.len() / 256;
+    assert!(tables.len().is_multiple_of(256) && (count == 0 || codes.len() >= (count - 1) * stride + 32));
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().sum_tables)(tables, codes, stride, out) }
+}
+
+// The bit kernels count the bits in which rows of any number of bytes (not none) differ. What the binary metrics need
+// beside it is how many bits each row has set, which is its distance to a row of zeros: the bits of both are
+// (ones + ones - differing) / 2. A row has at most 2^31 bits.
+
+/// In how many bits two rows of one length differ.
+pub fn hamming(a: &[u8], b: &[u8]) -> i32 {
+    assert_eq!(a.len(), b.len());
+    // SAFETY: the table fits the CPU, and the lengths are equal.
+    unsafe { (kernels().hamming)(a, b) }
+}
+
+/// In how many bits a query differs from consecutive rows: `rows.len() == out.len() * query.len()`.
+pub fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
+    check(query.len(), 1, out.len(), query.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().hamming_rows)(query, rows, out) }
+}
+
+/// The same for some of `all` rows, which it prefetches. Every one of `rows` lies inside `all`.
+pub fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
+    assert!(!query.is_empty() && rows.len() == out.len());
+    // SAFETY: the table fits the CPU, the lengths were checked, and the kernels slice each row out of `all`.
+    unsafe { (kernels().hamming_gather)(query, all, rows, out) }
+}
+
+/// In how many bits many queries differ from many rows, all of `stride` bytes: `out[q * n + r]`.
+pub fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
+    check(stride, queries.len() / stride, rows.len() / stride, queries.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().hamming_block)(queries, rows, stride, out) }
 }
 
 /// Asks for the cache lines of `values`, which will be read soon. It changes nothing but the time this takes.

@@ -18,6 +18,14 @@ pub(super) static KERNELS: Kernels = Kernels {
     dot_code_rows,
     dot_code_gather,
     dot_code_block,
+    dot_byte_block,
+    combine_columns,
+    nearest_columns,
+    sum_tables,
+    hamming,
+    hamming_rows,
+    hamming_gather,
+    hamming_block,
 };
 
 #[inline(always)]
@@ -95,6 +103,80 @@ fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) 
     for (i, codes) in codes.chunks(panel * stride).enumerate() {
         for (query, out) in queries.chunks_exact(stride).zip(out.chunks_exact_mut(n)) {
             dot_code_rows(query, codes, &mut out[i * panel..]);
+        }
+    }
+}
+
+pub(super) fn hamming(a: &[u8], b: &[u8]) -> i32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let words = a.iter().zip(b).map(|(&a, &b)| (u64::from_le_bytes(a) ^ u64::from_le_bytes(b)).count_ones());
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| (a ^ b).count_ones());
+    (words.sum::<u32>() + rest.sum::<u32>()) as i32
+}
+
+fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
+    for (out, row) in out.iter_mut().zip(rows.chunks_exact(query.len())) {
+        *out = hamming(query, row);
+    }
+}
+
+fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
+    let stride = query.len();
+    for (out, &row) in out.iter_mut().zip(rows) {
+        *out = hamming(query, &all[row as usize * stride..][..stride]);
+    }
+}
+
+/// Few enough rows at a time to stay in the second cache while all queries pass.
+fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
+    let n = rows.len() / stride;
+    let panel = (1 << 17) / stride + 1;
+    for (i, rows) in rows.chunks(panel * stride).enumerate() {
+        for (query, out) in queries.chunks_exact(stride).zip(out.chunks_exact_mut(n)) {
+            hamming_rows(query, rows, &mut out[i * panel..]);
+        }
+    }
+}
+
+fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
+    let n = out.len() / (queries.len() / width).max(1);
+    for (query, out) in queries.chunks_exact(width).zip(out.chunks_exact_mut(n.max(1))) {
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = dot_code(query, &codes[i * stride..][..width]);
+        }
+    }
+}
+
+fn combine_columns(point: &[f32], columns: &[f32], out: &mut [f32]) {
+    out.fill(0.0);
+    for (&x, column) in point.iter().zip(columns.chunks_exact(out.len())) {
+        for (out, &y) in out.iter_mut().zip(column) {
+            *out += x * y;
+        }
+    }
+}
+
+fn nearest_columns(points: &[f32], stride: usize, columns: &[f32], half_norms: &[f32], out: &mut [u32]) {
+    let k = half_norms.len();
+    let dim = columns.len() / k;
+    for (i, out) in out.iter_mut().enumerate() {
+        let point = &points[i * stride..][..dim];
+        let (mut best, mut at) = (f32::INFINITY, 0);
+        for (c, &half_norm) in half_norms.iter().enumerate() {
+            let dot: f32 = point.iter().enumerate().map(|(d, &x)| x * columns[d * k + c]).sum();
+            if half_norm - dot < best {
+                (best, at) = (half_norm - dot, c as u32);
+            }
+        }
+        *out = at;
+    }
+}
+
+fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
+    out.fill(0);
+    for (i, table) in tables.chunks_exact(256).enumerate() {
+        for (out, &code) in out.iter_mut().zip(&codes[i * stride..]) {
+            *out += u32::from(table[usize::from(code)]);
         }
     }
 }

@@ -26,9 +26,24 @@ impl Random {
         (0..n).map(|_| (self.next() >> 33) as u8 & 127).collect()
     }
 
+    fn bits(&mut self, n: usize) -> Vec<u8> {
+        (0..n).map(|_| (self.next() >> 33) as u8).collect()
+    }
+
     fn bytes(&mut self, n: usize) -> Vec<i8> {
         (0..n).map(|_| ((self.next() >> 33) % 255) as i16 as i8).map(|b| b.max(-127)).collect()
     }
+}
+
+/// Bytes of rows of bits, around the registers' widths.
+fn bit_strides() -> impl Iterator<Item = usize> {
+    let all = 1..if cfg!(miri) { 1 } else { 140 };
+    let long: &[usize] = if cfg!(miri) { &[1, 17, 33, 65, 130] } else { &[256, 257, 1000, 2048, 4096] };
+    all.chain(long.iter().copied())
+}
+
+fn differing(a: &[u8], b: &[u8]) -> i32 {
+    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones() as i32).sum()
 }
 
 /// Runs a check for every level, and says which one failed.
@@ -221,6 +236,161 @@ fn extreme_codes_do_not_saturate() {
 }
 
 #[test]
+fn rows_of_bits() {
+    at_every_level(|kernels| {
+        let mut random = Random(6);
+        for stride in bit_strides() {
+            for n in if cfg!(miri) { 5..=5 } else { 0..=9 } {
+                // One byte into the allocation, and nothing behind the last row.
+                let (query, rows) = (random.bits(stride + 1), random.bits(n * stride + 1));
+                let (query, rows) = (&query[1..], &rows[1..]);
+                let want: Vec<i32> = rows.chunks_exact(stride).map(|row| differing(query, row)).collect();
+                let (mut out, mut gathered) = (vec![-1; n], vec![-1; 3 * n]);
+                let ids: Vec<u32> = (0..3 * n).map(|_| (random.next() % n as u64) as u32).collect();
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe {
+                    (kernels.hamming_rows)(query, rows, &mut out);
+                    (kernels.hamming_gather)(query, rows, &ids, &mut gathered);
+                    for (row, &want) in rows.chunks_exact(stride).zip(&want) {
+                        assert_eq!((kernels.hamming)(query, row), want, "{stride} bytes");
+                    }
+                }
+                assert_eq!(out, want, "{stride} bytes");
+                assert_eq!(gathered, ids.iter().map(|&id| want[id as usize]).collect::<Vec<_>>());
+            }
+        }
+    });
+}
+
+#[test]
+fn blocks_of_bits() {
+    at_every_level(|kernels| {
+        let mut random = Random(7);
+        for stride in [1, 8, 31, 32, 48, 64, 100, 256] {
+            let all = (0..=4).flat_map(|nq| (0..=5).map(move |n| (nq, n))).chain([(3, 700)]);
+            let sizes: Vec<_> = if cfg!(miri) { vec![(2, 5)] } else { all.collect() };
+            for (nq, n) in sizes {
+                let (queries, rows) = (random.bits(nq * stride), random.bits(n * stride));
+                let mut out = vec![-1; nq * n];
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe { (kernels.hamming_block)(&queries, &rows, stride, &mut out) };
+                for (i, got) in out.into_iter().enumerate() {
+                    let want =
+                        differing(&queries[i / n * stride..][..stride], &rows[i % n * stride..][..stride]);
+                    assert_eq!(got, want, "{stride} bytes");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn counters_of_bits_do_not_overflow() {
+    at_every_level(|kernels| {
+        for stride in if cfg!(miri) { [65, 100] } else { [4096, 65_535] } {
+            let (zeros, ones) = (vec![0; stride], vec![255; 4 * stride]);
+            let mut out = [0; 4];
+            // SAFETY: the level is available, and the lengths fit.
+            unsafe {
+                assert_eq!((kernels.hamming)(&zeros, &ones[..stride]), 8 * stride as i32);
+                (kernels.hamming_rows)(&zeros, &ones, &mut out);
+            }
+            assert_eq!(out, [8 * stride as i32; 4]);
+        }
+    });
+}
+
+#[test]
+fn blocks_of_bytes() {
+    at_every_level(|kernels| {
+        let mut random = Random(6);
+        for (stride, width) in [(1, 64), (63, 64), (64, 64), (100, 128), (384, 384), (784, 832)] {
+            for (nq, n) in [(1, 0), (1, 1), (1, 7), (4, 2), (5, 3), (9, 130)] {
+                let mut queries: Vec<i8> =
+                    (0..nq * width).map(|_| ((random.next() % 129) as i16 - 64) as i8).collect();
+                queries.chunks_exact_mut(width).for_each(|query| query[stride..].fill(0));
+                let codes: Vec<u8> = (0..n * stride + width).map(|_| (random.next() >> 33) as u8).collect();
+                let mut out = vec![-1; nq * n];
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe { (kernels.dot_byte_block)(&queries, width, &codes, stride, &mut out) };
+                for (i, got) in out.into_iter().enumerate() {
+                    let (query, code) =
+                        (&queries[i / n * width..][..stride], &codes[i % n * stride..][..stride]);
+                    assert_eq!(got, exact(query, code), "stride {stride} nq {nq} n {n}");
+                }
+            }
+        }
+        for (q, c) in [(64, 255), (-64, 255), (64, 0)] {
+            let mut out = [0; 4];
+            // SAFETY: the level is available, and the lengths fit.
+            unsafe { (kernels.dot_byte_block)(&[q; 512], 512, &[c; 2048], 512, &mut out) };
+            assert_eq!(out, [i32::from(q) * i32::from(c) * 512; 4]);
+        }
+    });
+}
+
+#[test]
+fn columns() {
+    at_every_level(|kernels| {
+        let mut random = Random(7);
+        for dim in [1, 2, 3, 4, 7, 16] {
+            for k in [1, 2, 4, 15, 16, 17, 256] {
+                let (stride, n) = (dim + 3, 6);
+                let (points, columns) = (random.floats(n * stride), random.floats(dim * k));
+                let column = |c: usize| (0..dim).map(|d| columns[d * k + c]).collect::<Vec<_>>();
+                let half_norms: Vec<f32> =
+                    (0..k).map(|c| column(c).iter().map(|x| x * x).sum::<f32>() / 2.0).collect();
+                let (mut sums, mut nearest) = (vec![f32::NAN; k], vec![u32::MAX; n]);
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe {
+                    (kernels.combine_columns)(&points[..dim], &columns, &mut sums);
+                    (kernels.nearest_columns)(&points, stride, &columns, &half_norms, &mut nearest);
+                }
+                for (c, &sum) in sums.iter().enumerate() {
+                    assert_dot(sum, &points[..dim], &column(c));
+                }
+                for (point, &nearest) in points.chunks_exact(stride).zip(&nearest) {
+                    let distance = |c: usize| {
+                        let terms =
+                            wide(&point[..dim], &column(c)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+                        terms
+                    };
+                    let best = (0..k).map(distance).fold(f64::INFINITY, f64::min);
+                    assert!(distance(nearest as usize) <= best + 1e-5, "dim {dim} k {k}");
+                }
+            }
+        }
+        // Of equally near ones the first, also where all are equally far.
+        for k in [1, 5, 16, 40, 256] {
+            let mut nearest = [9; 5];
+            // SAFETY: the level is available, and the lengths fit.
+            unsafe { (kernels.nearest_columns)(&[1.0; 5], 1, &vec![2.0; k], &vec![2.0; k], &mut nearest) };
+            assert_eq!(nearest, [0; 5]);
+        }
+    });
+}
+
+#[test]
+fn sums_of_tables() {
+    at_every_level(|kernels| {
+        let mut random = Random(8);
+        for count in [0, 1, 2, 33, 256, 257, 600] {
+            for stride in [1, 5, 31, 32, 40] {
+                let tables: Vec<u8> = (0..256 * count).map(|_| (random.next() >> 33) as u8 | 0xc0).collect();
+                let codes: Vec<u8> = (0..count * stride + 32).map(|_| (random.next() >> 33) as u8).collect();
+                let mut out = [7; 32];
+                // SAFETY: the level is available, and the lengths fit.
+                unsafe { (kernels.sum_tables)(&tables, &codes, stride, &mut out) };
+                for (row, &got) in out.iter().enumerate() {
+                    let entry = |i: usize| u32::from(tables[256 * i + usize::from(codes[i * stride + row])]);
+                    assert_eq!(got, (0..count).map(entry).sum::<u32>(), "{count} tables, stride {stride}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn the_level_in_use_answers() {
     let (query, rows) = ([1.0, 2.0, 3.0], [1.0, 0.0, 0.0, 4.0, 5.0, 6.0]);
     let mut out = [0.0; 2];
@@ -240,6 +410,25 @@ fn the_level_in_use_answers() {
     assert_eq!(out, [-384; 2]);
     dot_code_block(&query, &codes, 64, &mut out);
     assert_eq!(out, [-384; 2]);
+    dot_byte_block(&query, 64, &codes, 1, &mut out);
+    assert_eq!(out, [-384; 2]);
+    let mut nearest = [7];
+    nearest_columns(&[1.0, 2.0], 2, &[0.0, 1.0, 0.0, 2.0], &[0.0, 2.5], &mut nearest);
+    assert_eq!(nearest, [1]);
+    let mut sums = [0.0; 2];
+    combine_columns(&[1.0, 2.0], &[3.0, 1.0, 0.0, 2.0], &mut sums);
+    assert_eq!(sums, [3.0, 5.0]);
+    let mut sums = [0; 32];
+    sum_tables(&[3; 512], &codes, 32, &mut sums);
+    assert_eq!(sums, [6; 32]);
+    let (query, rows) = ([255, 1, 0], [255, 0, 0, 0, 1, 255]);
+    assert_eq!(hamming(&query, &rows[..3]), 1);
+    hamming_rows(&query, &rows, &mut out);
+    assert_eq!(out, [1, 16]);
+    hamming_gather(&query, &rows, &[1, 0], &mut out);
+    assert_eq!(out, [16, 1]);
+    hamming_block(&query, &rows, 3, &mut out);
+    assert_eq!(out, [1, 16]);
     prefetch(&codes);
     prefetch::<u8>(&[]);
 }
@@ -257,4 +446,17 @@ fn lengths_that_do_not_fit_panic() {
     assert!(panics(|| dot_code_gather(&[1; 64], &[1; 128], &[2], &mut [0])));
     assert!(panics(|| dot_code_gather(&[1; 64], &[1; 128], &[0, 1, 0, u32::MAX], &mut [0; 4])));
     assert!(panics(|| dot_code_block(&[1; 64], &[1; 64], 64, &mut [])));
+    assert!(panics(|| dot_byte_block(&[1; 64], 64, &[1; 70], 7, &mut [0; 2])));
+    assert!(panics(|| dot_byte_block(&[1; 64], 64, &[1; 200], 65, &mut [0; 2])));
+    assert!(panics(|| combine_columns(&[1.0], &[1.0; 3], &mut [0.0; 2])));
+    assert!(panics(|| nearest_columns(&[1.0; 3], 2, &[1.0; 4], &[1.0; 2], &mut [0; 2])));
+    assert!(panics(|| nearest_columns(&[1.0; 3], 1, &[], &[], &mut [0; 2])));
+    assert!(panics(|| sum_tables(&[0; 512], &[0; 63], 32, &mut [0; 32])));
+    assert!(panics(|| sum_tables(&[0; 100], &[0; 63], 32, &mut [0; 32])));
+    assert!(panics(|| _ = hamming(&[1], &[1, 2])));
+    assert!(panics(|| hamming_rows(&[1; 3], &[1; 5], &mut [0; 2])));
+    assert!(panics(|| hamming_rows(&[], &[], &mut [0; 2])));
+    assert!(panics(|| hamming_gather(&[1; 40], &[1; 80], &[2], &mut [0])));
+    assert!(panics(|| hamming_gather(&[1; 40], &[1; 80], &[0, 1, 0, u32::MAX], &mut [0; 4])));
+    assert!(panics(|| hamming_block(&[1; 4], &[1; 4], 2, &mut [0; 3])));
 }

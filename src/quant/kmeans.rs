@@ -273,7 +273,7 @@ impl Centroids {
 }
 
 /// Gives each empty cluster half of the largest one: both centroids move a little away from each other.
-fn fill_empty(means: &mut [f32], dim: usize, sizes: &[usize]) {
+pub(super) fn fill_empty(means: &mut [f32], dim: usize, sizes: &[usize]) {
     let empty: Vec<usize> = (0..sizes.len()).filter(|&i| sizes[i] == 0).collect();
     if empty.is_empty() {
         return;
@@ -325,9 +325,13 @@ fn inverse_norm(row: &[f32]) -> f32 {
 }
 
 /// Steele, Lea and Flood's SplitMix64.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -335,12 +339,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 
     /// `count` different numbers below `bound`, in random order (the start of a Fisher-Yates shuffle).
-    fn choose(&mut self, bound: usize, count: usize) -> Vec<u32> {
+    pub fn choose(&mut self, bound: usize, count: usize) -> Vec<u32> {
         let mut all: Vec<u32> = (0..bound as u32).collect();
         for i in 0..count {
             let other = i + self.below(bound - i);

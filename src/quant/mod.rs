@@ -1,4 +1,6 @@
 //! Codecs: vectors to codes and back.
 
 pub mod kmeans;
+pub mod pq;
 pub mod sq7;
+pub mod sq8;

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-INT64, FLOAT_VECTOR = 5, 101
+INT64, BINARY_VECTOR, FLOAT_VECTOR = 5, 100, 101
 PROGRESS = c.CFUNCTYPE(c.c_bool, c.c_void_p, c.c_uint64, c.c_uint64)
 
 
@@ -45,6 +45,10 @@ class Library:
             ("elanus_collection_flush", c.c_uint32, P, E),
             ("elanus_index_create", c.c_uint32, P, c.c_char_p, c.c_char_p, P, E),
             ("elanus_collection_search", P, P, c.c_char_p, P, c.c_size_t, c.c_size_t, c.POINTER(SearchOptions), E),
+            ("elanus_collection_search_binary", P, P, c.c_char_p, P, c.c_size_t, c.c_size_t, c.POINTER(SearchOptions), E),
+            ("elanus_collection_delete_int64", c.c_uint32, P, P, c.c_size_t, P, E),
+            ("elanus_index_drop", c.c_uint32, P, c.c_char_p, E),
+            ("elanus_index_get_state", c.c_uint32, P, c.c_char_p, P, P, E),
             ("elanus_result_count", c.c_size_t, P),
             ("elanus_result_offsets", P, P),
             ("elanus_result_ids_int64", P, P),
@@ -76,13 +80,14 @@ class Database:
         self.library = library
         self.handle = library.call(library.database_open, os.fsencode(path), json.dumps(options).encode())
 
-    def create(self, name, dim):
-        fields = [{"name": "id", "data_type": "INT64", "is_primary": True}, {"name": "v", "data_type": "FLOAT_VECTOR", "dim": dim}]
-        schema = json.dumps({"fields": fields}).encode()
-        return Collection(self.library, self.library.call(self.library.collection_create, self.handle, name.encode(), schema), dim)
+    def create(self, name, dim, binary=False):
+        vector = {"name": "v", "data_type": "BINARY_VECTOR" if binary else "FLOAT_VECTOR", "dim": dim}
+        schema = json.dumps({"fields": [{"name": "id", "data_type": "INT64", "is_primary": True}, vector]}).encode()
+        handle = self.library.call(self.library.collection_create, self.handle, name.encode(), schema)
+        return Collection(self.library, handle, dim, binary)
 
-    def open(self, name, dim):
-        return Collection(self.library, self.library.call(self.library.collection_open, self.handle, name.encode()), dim)
+    def open(self, name, dim, binary=False):
+        return Collection(self.library, self.library.call(self.library.collection_open, self.handle, name.encode()), dim, binary)
 
     def close(self):
         self.library.database_free(self.handle)
@@ -92,18 +97,19 @@ class Database:
 class Collection:
     """Rows of an int64 key `id` and a vector `v`."""
 
-    def __init__(self, library, handle, dim):
-        self.library, self.handle, self.dim = library, handle, dim
+    def __init__(self, library, handle, dim, binary=False):
+        self.library, self.handle, self.dim, self.binary = library, handle, dim, binary
+        self.searches = library.collection_search_binary if binary else library.collection_search
         self.options = SearchOptions(size=c.sizeof(SearchOptions), topk=10, round_decimal=-1)
         self.error = c.c_void_p()
 
     def insert(self, first, vectors):
         ids = np.arange(first, first + len(vectors), dtype=np.int64)
-        vectors = np.ascontiguousarray(vectors, np.float32)
-        size = c.sizeof(Column)
+        vectors = np.ascontiguousarray(vectors, np.uint8 if self.binary else np.float32)
+        size, vector = c.sizeof(Column), BINARY_VECTOR if self.binary else FLOAT_VECTOR
         columns = (Column * 2)(
             Column(size, INT64, b"id", ids.ctypes.data, None, len(ids), 0),
-            Column(size, FLOAT_VECTOR, b"v", vectors.ctypes.data, None, len(ids), self.dim))
+            Column(size, vector, b"v", vectors.ctypes.data, None, len(ids), self.dim))
         self.library.call(self.library.collection_insert, self.handle, columns, 2, None)
 
     def flush(self):
@@ -113,13 +119,23 @@ class Collection:
         text = json.dumps({"index_type": index_type, "metric_type": metric, "params": params}).encode()
         self.library.call(self.library.index_create, self.handle, b"v", text, None)
 
+    def delete(self, ids):
+        ids = np.ascontiguousarray(ids, np.int64)
+        self.library.call(self.library.collection_delete_int64, self.handle, ids.ctypes.data, len(ids), None)
+
+    def state(self):
+        """2 as long as the index is being built, 3 when it is whole (elanus_index_state)."""
+        state = c.c_uint32()
+        self.library.call(self.library.index_get_state, self.handle, b"v", c.byref(state), None)
+        return state.value
+
     def use(self, k, params):
         self.options.topk, self.options.params = k, json.dumps(params).encode()
 
     def search(self, address, nq):
         """The ids of `nq` queries at `address`: an array, nq x k, -1 where there were fewer."""
         library, k = self.library, self.options.topk
-        found = library.collection_search(self.handle, b"v", address, nq, self.dim, self.options, self.error)
+        found = self.searches(self.handle, b"v", address, nq, self.dim, self.options, self.error)
         if not found:
             text = library.error_message(self.error).decode()
             library.error_free(self.error)

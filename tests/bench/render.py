@@ -1,43 +1,138 @@
 #!/usr/bin/env python3
-"""Renders results/*.jsonl into results/README.md: for each measured thing the newest record of each peer."""
+"""Renders results/*.jsonl: into results/README.md for each measured thing the newest record of each peer, and into
+docs/choosing-an-index.md what our index types do on each set. `--check` writes nothing and fails where a page is outdated."""
 import glob
 import json
 import os
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULTS = os.path.join(HERE, "results")
-KEY = ("topic", "data", "index_type", "metric", "what", "recall", "threads")
+GUIDE = os.path.join(HERE, "..", "..", "docs", "choosing-an-index.md")
+KEY = ("topic", "data", "index_type", "metric", "what", "recall", "threads", "unit")
+BEGIN, END = "<!-- measured: written by tests/bench/render.py, do not edit -->\n", "<!-- end of measured -->\n"
 
 
 def number(x):
     return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.3g}"
 
 
-def main():
-    newest = {}
+def records():
+    """Every line of every file with the file's name, oldest first."""
     for path in sorted(glob.glob(os.path.join(RESULTS, "*.jsonl"))):
         for line in open(path, encoding="utf-8"):
-            r = json.loads(line)
-            group = newest.setdefault(tuple(str(r[k] if r[k] is not None else "") for k in KEY), {})
-            group[r["peer_name"]] = (r, os.path.basename(path))
+            yield json.loads(line), os.path.basename(path)
+
+
+def newest_curves():
+    """Of each set, index type and engine the points of its newest run: a run's points carry the time of its start."""
+    newest = {}
+    for r, _ in records():
+        if r["topic"] == "curves":
+            key = (r["data"], r["index_type"], r["engine"])
+            if key in newest and newest[key][0]["time"] == r["time"]:
+                newest[key].append(r)
+            else:
+                newest[key] = [r]
+    return newest
+
+
+def comparisons():
+    newest = {}
+    for r, source in records():
+        if "ratio" in r:
+            group = newest.setdefault(tuple(str(r.get(k) if r.get(k) is not None else "") for k in KEY), {})
+            group[r["peer_name"]] = (r, source)
     rows = []
     for key, peers in sorted(newest.items()):
         worst = min(r["ratio"] for r, _ in peers.values())
         r, source = next(v for v in peers.values() if v[0]["ratio"] == worst)
         others = ", ".join(f"{n} {number(p['peer'])} ({p['ratio']:.2f})" for n, (p, _) in sorted(peers.items()))
-        _, data, index, metric, what, recall, threads = key
+        _, data, index, metric, what, recall, threads, _ = key
         rows.append(f"| {data} | {index} {metric} | {what} | {recall} | {threads} | {number(r['ours'])} {r['unit']} | {others} | {worst:.2f} | {source} |")
-    with open(os.path.join(RESULTS, "README.md"), "w", encoding="utf-8") as out:
-        out.write("# Measured beside the peers\n\n")
-        out.write("Rendered by `tests/bench/render.py` from the records in this folder (generated, do not edit): the newest of each comparison.\n")
-        out.write("A ratio above 1 means that Elanus is better; `least` is the ratio to the best peer. Each pair of figures comes from one run\n")
-        out.write("on one machine, in alternating rounds; the machine and the command are in the record. `recall` 1.0 means exact.\n\n")
-        if not rows:
-            out.write("No record yet.\n")
-            return
-        out.write("| data | index | what | recall | threads | ours | peers (ratio) | least | record |\n")
-        out.write("| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
-        out.write("\n".join(rows) + "\n")
+    text = "# Measured beside the peers\n\n"
+    text += "Rendered by `tests/bench/render.py` from the records in this folder (generated, do not edit): the newest of each comparison.\n"
+    text += "A ratio above 1 means that Elanus is better; `least` is the ratio to the best peer. Each pair of figures comes from one run\n"
+    text += "on one machine, in alternating rounds; the machine and the command are in the record. `recall` 1.0 means exact.\n\n"
+    if not rows:
+        return text + "No record yet.\n"
+    if os.path.exists(os.path.join(RESULTS, "recall-speed.png")):
+        text += "![Recall against speed](recall-speed.png)\n\n"
+    text += "| data | index | what | recall | threads | ours | peers (ratio) | least | record |\n"
+    text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    return text + "\n".join(rows) + "\n" + scale()
+
+
+def scale():
+    """How each type grows: results/*-scale.jsonl, written by scale.py."""
+    newest = {}
+    for r, _ in records():
+        if r["topic"] == "scale":
+            newest[(r["index_type"], r["rows"], r["dim"], json.dumps(r["search_params"]))] = r
+    if not newest:
+        return ""
+    text = "\n## Scale\n\nSynthetic clustered vectors (`tests/bench/scale.py`): how each type grows, not how good it is on real data. Build on two\n"
+    text += "threads, one query on one thread; memory is the process' peak while building and resident while searching.\n\n"
+    text += "| index | rows | build s | build peak MiB | index MiB | search | recall@10 | queries/s | resident MiB |\n"
+    text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    for _, r in sorted(newest.items()):
+        text += (f"| {r['index_type']} | {r['rows']:,} x {r['dim']} | {number(r['build_s'])} | {number(r['build_peak_mib'])} | "
+                 f"{number(r['index_mib'])} | {knobs(r['search_params'])} | {r['recall']:.4f} | {number(r['qps'])} | {number(r['resident_mib'])} |\n")
+    return text
+
+
+def knobs(params):
+    return ", ".join(f"{name} {value}" for name, value in params.items())
+
+
+def measured():
+    """Our own figures on each set: the cheapest measured point that reaches a recall."""
+    by_set = {}
+    for (data, index, engine), points in newest_curves().items():
+        if engine == "elanus":
+            by_set.setdefault((data, points[0]["metric"]), {})[index] = points
+    if not by_set:
+        return "No record yet.\n"
+    text = ""
+    for (data, metric), types in sorted(by_set.items()):
+        first = next(iter(types.values()))[0]
+        text += f"\n**{data}**: {first['rows']:,} x {first['dim']}, {metric}, k = 10\n\n"
+        text += "| index type | build parameters | recall 0.95: queries/s | recall 0.99: queries/s | build s | bytes a vector |\n"
+        text += "| --- | --- | --- | --- | --- | --- |\n"
+        for index, points in sorted(types.items()):
+            cells = []
+            for target in (0.95, 0.99):
+                reached = [r for r in points if r["recall"] >= target]
+                best = max(reached, key=lambda r: r["qps"], default=None)
+                most = f"at most {points[0]['most']:.3f}"
+                cells.append(most if best is None else f"{number(best['qps'])} ({knobs(best['params']) or 'exact'})")
+            r = points[0]
+            build = knobs(r["build_params"])
+            text += (f"| {index} | {build} | {cells[0]} | {cells[1]} | "
+                     f"{number(r['build_s'])} | {number(r['index_bytes'])} |\n")
+    return text
+
+
+def write(path, text, check):
+    old = open(path, encoding="utf-8").read() if os.path.exists(path) else None
+    if old == text:
+        return True
+    if check:
+        print(f"{os.path.relpath(path, os.path.join(HERE, '..', '..'))} is outdated: run tests/bench/render.py")
+        return False
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+    return True
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    fresh = write(os.path.join(RESULTS, "README.md"), comparisons(), check)
+    page = open(GUIDE, encoding="utf-8").read()
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    fresh &= write(GUIDE, before + BEGIN + measured() + END + after, check)
+    sys.exit(0 if fresh else 1)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,28 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SMALL = os.path.join(ROOT, "examples", "data")
 LARGE = os.environ.get("BENCH_DATA", os.path.join(ROOT, "target", "bench-data"))
+BITS = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 
 
 @dataclass
 class Set:
     name: str
-    metric: str  # l2, ip or cosine
-    base: np.ndarray  # float32, n x dim
+    metric: str  # l2, ip, cosine, hamming or jaccard
+    base: np.ndarray  # float32, n x dim; or uint8, n x dim / 8
     queries: np.ndarray
     truth: np.ndarray  # int32, nq x 100, exact, nearest first
+
+    @property
+    def binary(self):
+        return self.base.dtype == np.uint8
+
+    @property
+    def dim(self):
+        return self.base.shape[1] * (8 if self.binary else 1)
+
+    @property
+    def row_bytes(self):
+        return self.base.shape[1] * self.base.dtype.itemsize
 
     @property
     def nlist(self):
@@ -33,13 +46,37 @@ def unpack16(path, dim):
     return (np.fromfile(path, "<i2") / 4096).astype(np.float32).reshape(-1, dim)
 
 
+def bits(path, dim):
+    return np.fromfile(path, np.uint8).reshape(-1, dim // 8)
+
+
+# Name: folder, dimension, metric, how its vectors are stored.
+SETS_SMALL = {
+    "minilm-10k": ("minilm", 384, "cosine", "i12", unpack12),
+    "w2v-4k": ("w2v", 100, "l2", "i16", unpack16),
+    "w2v-4k-ip": ("w2v", 100, "ip", "i16", unpack16),
+    "sign-10k": ("sign", 384, "hamming", "u8", bits),
+    "tags-4k": ("tags", 256, "jaccard", "u8", bits),
+}
+SETS_LARGE = {
+    "minilm-text-384-cos": ("minilm-text-384-cos", 384, "cosine"),
+    "fashion-mnist-784-l2": ("fashion-mnist-784-l2", 784, "l2"),
+    "w2v-en-100-ip": ("w2v-en-100-ip", 100, "ip"),
+    "morgan-2048-jaccard": ("morgan-2048-jaccard", 2048, "jaccard"),
+    "morgan-2048-hamming": ("morgan-2048-jaccard", 2048, "hamming"),
+}
+
+
 def large(name):
-    """A large set's folder holds base.f32, queries.f32, gt_<metric>.i32."""
-    folder, dim = os.path.join(LARGE, name), int(name.split("-")[-2])
-    metric = {"cos": "cosine"}.get(name.split("-")[-1], name.split("-")[-1])
-    base = np.memmap(os.path.join(folder, "base.f32"), "<f4", "r").reshape(-1, dim)
-    queries = np.fromfile(os.path.join(folder, "queries.f32"), "<f4").reshape(-1, dim)
-    return Set(name, metric, base, queries, truth(os.path.join(folder, f"gt_{metric}.i32")))
+    """A large set's folder holds base.f32 (or .u8), queries.f32, gt_<metric>.i32."""
+    folder, dim, metric = SETS_LARGE[name]
+    path = lambda f: os.path.join(LARGE, folder, f)
+    near = truth(path(f"gt_{metric}.i32"))
+    if metric in ("hamming", "jaccard"):
+        base = np.memmap(path("base.u8"), np.uint8, "r").reshape(-1, dim // 8)
+        return Set(name, metric, base, bits(path("queries.u8"), dim), near)
+    base = np.memmap(path("base.f32"), "<f4", "r").reshape(-1, dim)
+    return Set(name, metric, base, np.fromfile(path("queries.f32"), "<f4").reshape(-1, dim), near)
 
 
 def truth(path):
@@ -47,20 +84,15 @@ def truth(path):
 
 
 def names():
-    found = ["minilm-10k", "w2v-4k"]
-    for name in ("minilm-text-384-cos", "fashion-mnist-784-l2"):
-        if os.path.exists(os.path.join(LARGE, name, "base.f32")):
-            found.append(name)
-    return found
+    there = [n for n, (folder, *_) in SETS_LARGE.items() if os.path.isdir(os.path.join(LARGE, folder))]
+    return [*SETS_SMALL, *there]
 
 
 def load(name, queries=1000):
-    if name == "minilm-10k":
-        path = lambda f: os.path.join(SMALL, "minilm", f)
-        s = Set(name, "cosine", unpack12(path("base.i12"), 384), unpack12(path("queries.i12"), 384), truth(path("gt_cosine.i32")))
-    elif name == "w2v-4k":
-        path = lambda f: os.path.join(SMALL, "w2v", f)
-        s = Set(name, "l2", unpack16(path("base.i16"), 100), unpack16(path("queries.i16"), 100), truth(path("gt_l2.i32")))
+    if name in SETS_SMALL:
+        folder, dim, metric, stored, unpack = SETS_SMALL[name]
+        path = lambda f: os.path.join(SMALL, folder, f)
+        s = Set(name, metric, unpack(path(f"base.{stored}"), dim), unpack(path(f"queries.{stored}"), dim), truth(path(f"gt_{metric}.i32")))
     else:
         s = large(name)
     s.queries, s.truth = s.queries[:queries], s.truth[:queries]
@@ -69,6 +101,12 @@ def load(name, queries=1000):
 
 def distances(s, query, rows):
     """Exact distances of base rows to a query; smaller is nearer."""
+    if s.binary:
+        q, x = s.queries[query], s.base[rows]
+        if s.metric == "hamming":
+            return BITS[q ^ x].sum(1, dtype=np.float64)
+        either = BITS[q | x].sum(1, dtype=np.float64)
+        return np.where(either > 0, 1 - BITS[q & x].sum(1, dtype=np.float64) / np.maximum(either, 1), 1.0)
     q, x = s.queries[query].astype(np.float64), s.base[rows].astype(np.float64)
     if s.metric == "l2":
         return ((x - q) ** 2).sum(1)
@@ -82,6 +120,6 @@ def recall(s, found, k):
     for i, ids in enumerate(found):
         worst = distances(s, i, s.truth[i, :k]).max()
         ids = np.unique(np.asarray(ids)[:k])
-        ids = ids[(ids >= 0) & (ids < len(s.base))]
+        ids = ids[(ids >= 0) & (ids < len(s.base))].astype(np.int64)
         right += min(k, int((distances(s, i, ids) <= worst + 1e-6 * abs(worst) + 1e-9).sum()))
     return right / (k * len(found))

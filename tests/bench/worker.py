@@ -1,11 +1,17 @@
-"""The process around one engine: its memory is its own, and nobody else's threads disturb it."""
+"""The process around one engine: its memory is its own, and nobody else's threads disturb it.
+
+    worker.py ADDRESS ENGINE SET FOLDER QUERIES     answers (operation, keywords) that come over the socket at ADDRESS
+"""
 import os
+import sys
 import time
 import traceback
+from multiprocessing.connection import Client
 
 import numpy as np
 
 import sets
+from families import FAMILIES
 
 
 def resident():
@@ -16,23 +22,21 @@ def resident():
 
 class Worker:
     def __init__(self, name, set_name, folder, queries):
-        from engines import ENGINES
+        from engines import engines
 
-        self.set = sets.load(set_name, queries)
-        self.engine = ENGINES[name](self.set.metric, folder)
+        self.set = sets.load(set_name, int(queries))
+        self.engine = engines()[name](self.set, folder)
         self.engine.prepare(self.set.queries)
 
     def build(self, family, params, threads):
-        seconds = self.engine.build(self.set.base, family, params, threads)
+        seconds = self.engine.build(self.set, FAMILIES[family], params, threads)
         self.engine.save()
-        return {"build_s": seconds, "version": self.engine.version()}
+        return {"build_s": seconds, "version": self.engine.version(), "size": self.engine.size(), "raw": self.engine.raw}
 
     def point(self, k, params, threads):
-        """Recall at these parameters, and the processor seconds of a query."""
+        """Recall at these parameters."""
         self.engine.use(k, params, threads)
-        start = time.process_time()
-        found = self.engine.batch()
-        return {"recall": sets.recall(self.set, found, k), "cpu_s": (time.process_time() - start) / len(found)}
+        return {"recall": float(sets.recall(self.set, self.engine.batch(), k))}
 
     def singles(self, k, params, seconds):
         """One query at a time on one thread."""
@@ -64,7 +68,7 @@ class Worker:
         """In a process that never built: opening to the first answer, what is then in memory, and what is after all queries
         (pages of mapped files count as soon as they were read, though the system may take them back)."""
         before, start = resident(), time.perf_counter()
-        self.engine.load(family, self.set.base.shape[1])
+        self.engine.load(self.set, FAMILIES[family])
         self.engine.use(k, params, 2)
         self.engine.one(0)
         opened, rows = time.perf_counter() - start, len(self.set.base)
@@ -73,9 +77,8 @@ class Worker:
         return {"open_ms": opened * 1e3, "bytes": loaded, "busy_bytes": (resident() - before) / rows}
 
 
-def main(pipe, *arguments):
-    os.dup2(2, 1)  # libraries may print; the report is ours
-    worker = None
+def main(address, *arguments):
+    pipe, worker = Client(address), None
     while True:
         request = pipe.recv()
         if request is None:
@@ -86,3 +89,7 @@ def main(pipe, *arguments):
             pipe.send((True, getattr(worker, operation)(**keywords)))
         except BaseException as e:
             pipe.send((False, f"{type(e).__name__}: {e}\n{traceback.format_exc(limit=-2)}"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

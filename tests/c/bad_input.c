@@ -290,8 +290,8 @@ static void indexes(void) {
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "JSON", "", index_with("v", "["));
     REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "FAST", "HNSW",
             index_with("v", "{\"index_type\":\"FAST\",\"metric_type\":\"L2\"}"));
-    REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "ANNOY", "",
-            index_with("v", "{\"index_type\":\"ANNOY\",\"metric_type\":\"L2\",\"params\":{\"n_trees\":8}}"));
+    REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "GPU_CAGRA", "",
+            index_with("v", "{\"index_type\":\"GPU_CAGRA\",\"metric_type\":\"L2\"}"));
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "BIN_FLAT", "binary vector",
             index_with("v", "{\"index_type\":\"BIN_FLAT\",\"metric_type\":\"HAMMING\"}"));
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "metric", "L2",

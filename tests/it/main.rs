@@ -1,6 +1,7 @@
 //! The engine from outside: one binary, so that it links once.
 
 mod api;
+mod binary;
 mod churn;
 mod compact;
 mod concurrent;

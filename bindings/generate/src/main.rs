@@ -1,12 +1,14 @@
-//! Reads `src/ffi` and writes what is made from it:
+//! Reads `src/ffi` and the index catalog, and writes what is made from them:
 //!
 //! - `include/elanus.h`, the C header;
 //! - `bindings/elanus.json`, the model that the raw layers of other languages are made from;
-//! - `tests/abi/layout.c` and `tests/abi/symbols.txt`, the record of the binary interface.
+//! - `tests/abi/layout.c` and `tests/abi/symbols.txt`, the record of the binary interface;
+//! - the table of index types in `README.md`.
 //!
 //! `elanus-generate` writes the files that changed; `elanus-generate --check` writes nothing, names each outdated file
 //! and fails.
 
+mod catalog;
 mod header;
 mod json;
 mod layout;
@@ -31,6 +33,7 @@ fn run(check: bool) -> Result<bool, Box<dyn Error>> {
         ("bindings/elanus.json", json::render(&model)?),
         ("tests/abi/layout.c", layout::render(&model)),
         ("tests/abi/symbols.txt", layout::symbols(&model)),
+        ("README.md", catalog::renew(&fs::read_to_string(root.join("README.md"))?)?),
     ];
     for (path, text) in files {
         let file = root.join(path);

@@ -48,19 +48,20 @@ pub enum Absent {
 }
 
 impl Entry {
-    /// The entry of a name or alias in any case, or of a Milvus 1.x number in text. On a binary field the 1.x names
-    /// FLAT and IVF_FLAT mean the binary types.
-    pub fn find(text: &str, kind: VectorKind) -> Option<&'static Entry> {
+    /// The entry of a name or alias in any case, or of a Milvus 1.x number in text, and the name to describe it by. On a
+    /// binary field the 1.x names FLAT and IVF_FLAT mean the binary types, and stay as they are in descriptions.
+    pub fn find(text: &str, kind: VectorKind) -> Option<(&'static str, &'static Entry)> {
         let named = |name: &&str| text.eq_ignore_ascii_case(name);
         let is = |e: &&Entry| {
             named(&e.name) || e.aliases.iter().any(named) || text == e.index_type.id().to_string()
         };
         let entry = ENTRIES.iter().find(is)?;
-        Some(match (entry.index_type, kind) {
+        let meant = match (entry.index_type, kind) {
             (IndexType::Flat, VectorKind::Binary) => IndexType::BinFlat.entry(),
             (IndexType::IvfFlat, VectorKind::Binary) => IndexType::BinIvfFlat.entry(),
             _ => entry,
-        })
+        };
+        Some((entry.name, meant))
     }
 
     pub fn metrics(&self, kind: VectorKind) -> &'static [Metric] {
@@ -76,7 +77,6 @@ const GPU_FLOAT: &[Metric] = &[Metric::L2, Metric::Ip];
 const BINARY: &[Metric] =
     &[Metric::Hamming, Metric::Jaccard, Metric::Tanimoto, Metric::Substructure, Metric::Superstructure];
 const BINARY_DISTANCES: &[Metric] = &[Metric::Hamming, Metric::Jaccard, Metric::Tanimoto];
-const BINARY_HNSW: &[Metric] = &[Metric::Hamming, Metric::Jaccard];
 
 const fn param(name: &'static str, min: i64, max: i64, default: i64) -> Param {
     Param { name, aliases: &[], min, max, at_least_topk: false, default: Absent::Value(default) }
@@ -90,6 +90,12 @@ const fn width(name: &'static str, max: i64, default: i64) -> Param {
 const NLIST: Param = param("nlist", 1, 65_536, 128);
 /// Clipped to the number of lists by the search.
 const NPROBE: Param = param("nprobe", 1, 65_536, 8);
+/// Ranks the best `refine_k * topk` hits by their raw vectors; absent (0): scores stay those of the codes. Milvus' newer
+/// versions have it as a float from 1 on; whole multiples are all that is of use.
+const REFINE_K: Param = param("refine_k", 1, 1_024, 0);
+/// From so many queries on a search of IVF_SQ8H would run on a GPU as a whole. Milvus 1.x has it in the configuration of
+/// its server, with this default; a library has no server, and only the caller knows what shares the GPU with a search.
+const GPU_SEARCH_THRESHOLD: Param = param("gpu_search_threshold", 1, i64::MAX, 1_000);
 const PQ_M: Param = Param { default: Absent::QuarterOfDim, ..param("m", 1, 65_536, 0) };
 
 /// A CPU type on float fields that does not work yet, to be changed where a line differs.
@@ -120,23 +126,26 @@ pub static ENTRIES: &[Entry] = &[
     Entry {
         index_type: IndexType::IvfSq8,
         name: "IVF_SQ8",
+        works: &[VectorKind::Float],
         build: &[NLIST, param("nbits", 8, 8, 8)],
-        search: &[NPROBE],
+        search: &[NPROBE, REFINE_K],
         ..BASE
     },
     Entry {
         index_type: IndexType::IvfSq8h,
         name: "IVF_SQ8H",
         aliases: &["IVF_SQ8_HYBRID"],
+        works: &[VectorKind::Float],
         build: &[NLIST, param("nbits", 8, 8, 8)],
-        search: &[NPROBE],
+        search: &[NPROBE, REFINE_K, GPU_SEARCH_THRESHOLD],
         ..BASE
     },
     Entry {
         index_type: IndexType::IvfPq,
         name: "IVF_PQ",
+        works: &[VectorKind::Float],
         build: &[NLIST, PQ_M, param("nbits", 1, 16, 8)],
-        search: &[NPROBE],
+        search: &[NPROBE, REFINE_K],
         check: m_divides_dim,
         ..BASE
     },
@@ -144,6 +153,7 @@ pub static ENTRIES: &[Entry] = &[
         index_type: IndexType::Rnsg,
         name: "RNSG",
         aliases: &["NSG"],
+        works: &[VectorKind::Float],
         build: &[
             param("search_length", 10, 300, 45),
             param("out_degree", 5, 300, 50),
@@ -157,8 +167,8 @@ pub static ENTRIES: &[Entry] = &[
         index_type: IndexType::Hnsw,
         name: "HNSW",
         aliases: &["RHNSW_FLAT"],
-        binary_metrics: BINARY_HNSW,
-        works: &[VectorKind::Float],
+        binary_metrics: BINARY_DISTANCES,
+        works: &[VectorKind::Float, VectorKind::Binary],
         build: &[param("M", 4, 64, 30), param("efConstruction", 8, 512, 360)],
         search: &[width("ef", 32_768, 64)],
         ..BASE
@@ -166,9 +176,10 @@ pub static ENTRIES: &[Entry] = &[
     Entry {
         index_type: IndexType::Annoy,
         name: "ANNOY",
+        works: &[VectorKind::Float],
         build: &[param("n_trees", 1, 1_024, 8)],
-        // -1 is 5 % of the rows.
-        search: &[param("search_k", -1, i64::MAX, -1)],
+        // Any number, as in Milvus: negative ones are 5 % of the rows, and too small ones are topk.
+        search: &[param("search_k", i64::MIN, i64::MAX, -1)],
         ..BASE
     },
     Entry {
@@ -181,11 +192,18 @@ pub static ENTRIES: &[Entry] = &[
         ],
         ..BASE
     },
-    Entry { index_type: IndexType::BinFlat, name: "BIN_FLAT", aliases: &["BIN_IDMAP"], ..binary(BINARY) },
+    Entry {
+        index_type: IndexType::BinFlat,
+        name: "BIN_FLAT",
+        aliases: &["BIN_IDMAP"],
+        works: &[VectorKind::Binary],
+        ..binary(BINARY)
+    },
     Entry {
         index_type: IndexType::BinIvfFlat,
         name: "BIN_IVF_FLAT",
         aliases: &["BIN_IVFFLAT"],
+        works: &[VectorKind::Binary],
         build: &[NLIST],
         search: &[NPROBE],
         ..binary(BINARY_DISTANCES)

@@ -52,7 +52,7 @@ fn aliases_numbers_and_binary_fields_find_their_type() {
         ("IVFLAT", VectorKind::Binary, "BIN_IVF_FLAT"),
         ("BIN_FLAT", VectorKind::Binary, "BIN_FLAT"),
     ] {
-        assert_eq!(Entry::find(text, kind).map(|e| e.name), Some(name), "{text}");
+        assert_eq!(Entry::find(text, kind).map(|(_, e)| e.name), Some(name), "{text}");
     }
     assert!(Entry::find("7", VectorKind::Float).is_none());
     assert!(Entry::find("", VectorKind::Float).is_none());
@@ -89,6 +89,9 @@ fn similarities_regain_their_sign() {
     assert_eq!(Metric::L2.user_score(2.0), 2.0);
     assert_eq!(Metric::Ip.user_score(-2.0), 2.0);
     assert!(Metric::Cosine.user_score(0.0).is_sign_positive());
+    assert_eq!([0.0, 0.5, 1.0].map(|j| Metric::Tanimoto.user_score(j)), [0.0, 1.0, f32::INFINITY]);
+    assert!(Metric::Tanimoto.user_score(0.0).is_sign_positive());
+    assert_eq!(Metric::Jaccard.user_score(0.5), 0.5);
 }
 
 /// Which metrics each type takes (milvus-semantics 1.2, 1.4).
@@ -102,7 +105,7 @@ fn metrics_fit_their_types() {
         ("IVF_SQ8H", "L2 IP COSINE", ""),
         ("IVF_PQ", "L2 IP COSINE", ""),
         ("RNSG", "L2 IP COSINE", ""),
-        ("HNSW", "L2 IP COSINE", "HAMMING JACCARD"),
+        ("HNSW", "L2 IP COSINE", "HAMMING JACCARD TANIMOTO"),
         ("ANNOY", "L2 IP COSINE", ""),
         ("DISKANN", "L2 IP COSINE", ""),
         ("BIN_FLAT", "", five),
@@ -146,11 +149,15 @@ fn ranges_hold_at_their_edges() {
     let search = [
         ("IVF_FLAT", "nprobe", 1, 65_536, 8),
         ("IVF_PQ", "nprobe", 1, 65_536, 8),
+        ("IVF_PQ", "refine_k", 1, 1_024, 0), // absent: no refinement
+        ("IVF_SQ8", "refine_k", 1, 1_024, 0),
+        ("IVF_SQ8H", "refine_k", 1, 1_024, 0),
+        ("IVF_SQ8H", "gpu_search_threshold", 1, i64::MAX, 1_000),
         ("BIN_IVF_FLAT", "nprobe", 1, 65_536, 8),
         ("GPU_IVF_PQ", "nprobe", 1, 65_536, 8),
         ("HNSW", "ef", 10, 32_768, 64), // topk 10
         ("RNSG", "search_length", 10, 300, 45),
-        ("ANNOY", "search_k", -1, i64::MAX, -1),
+        ("ANNOY", "search_k", i64::MIN, i64::MAX, -1),
         ("DISKANN", "search_list", 10, 65_535, 16),
         ("DISKANN", "beamwidth", 1, 128, 8),
     ];
@@ -163,7 +170,9 @@ fn ranges_hold_at_their_edges() {
         for value in [low, high] {
             assert_eq!(get(format!("{{\"{name}\":{value}}}")).unwrap(), value, "{index} {name}");
         }
-        for value in [i128::from(low) - 1, i128::from(high) + 1] {
+        // What lies beyond every integer is a float in JSON, and looks like the last integer.
+        let beyond = [i128::from(low) - 1, i128::from(high) + 1].into_iter();
+        for value in beyond.filter(|&value| value >= i128::from(i64::MIN)) {
             let message = format!("Invalid {name} value: {value}. Valid range is [{low}, {high}]");
             let outcome = get(format!("{{\"{name}\":{value}}}"));
             assert_eq!(refused(outcome), (Code::InvalidParameter, message), "{index}");
@@ -227,9 +236,9 @@ fn refusals_speak_milvus_words() {
             "invalid index type: FOO, supported: [FLAT IVF_FLAT IVF_SQ8 ",
         ),
         (
-            r#"{"index_type":"IVF_SQ8","metric_type":"L2"}"#,
+            r#"{"index_type":"GPU_IVF_FLAT","metric_type":"L2"}"#,
             NotSupported,
-            "IVF_SQ8 does not work in this version; on a float_vector field [FLAT IVF_FLAT HNSW] do",
+            "GPU_IVF_FLAT does not work in this version; on a float_vector field [FLAT IVF_FLAT IVF_SQ8 ",
         ),
         (
             r#"{"index_type":"FLAT"}"#,
@@ -270,11 +279,41 @@ fn refusals_speak_milvus_words() {
         assert!(message.starts_with(start), "{text}: {message}");
     }
     let binary = |text| refused(IndexSpec::from_json(text, VectorKind::Binary, 128));
-    assert_eq!(binary(r#"{"index_type":"FLAT","metric_type":"HAMMING"}"#).0, NotSupported);
     assert_eq!(
         binary(r#"{"index_type":"IVF_PQ"}"#),
         (Invalid, "IVF_PQ: float vector are only supported".into())
     );
+}
+
+/// Milvus 1.x: FLAT and IVF_FLAT on a binary field are its binary types, and it describes them by the names asked.
+#[test]
+fn binary_fields_take_the_old_names() {
+    let read = |text: &str| IndexSpec::from_json(text, VectorKind::Binary, 128);
+    for (asked, index_type, name) in [
+        ("FLAT", IndexType::BinFlat, "FLAT"),
+        ("flat", IndexType::BinFlat, "FLAT"),
+        ("1", IndexType::BinFlat, "FLAT"),
+        ("BIN_FLAT", IndexType::BinFlat, "BIN_FLAT"),
+        ("BIN_IDMAP", IndexType::BinFlat, "BIN_FLAT"),
+        ("IVF_FLAT", IndexType::BinIvfFlat, "IVF_FLAT"),
+        ("IVFLAT", IndexType::BinIvfFlat, "IVF_FLAT"),
+        ("bin_ivf_flat", IndexType::BinIvfFlat, "BIN_IVF_FLAT"),
+        ("HNSW", IndexType::Hnsw, "HNSW"),
+    ] {
+        let spec = read(&format!(r#"{{"index_type":"{asked}","metric_type":"JACCARD"}}"#)).unwrap();
+        assert_eq!((spec.index_type, spec.name), (index_type, name), "{asked}");
+        assert_eq!(spec.to_json()["index_type"], name);
+        assert_eq!(read(&spec.to_json().to_string()).unwrap(), spec);
+    }
+    let auto = read(r#"{"index_type":"AUTOINDEX"}"#).unwrap();
+    assert_eq!((auto.index_type, auto.metric), (IndexType::Hnsw, Metric::Hamming));
+    for name in ["IVF_SQ8", "IVF_PQ", "RNSG", "ANNOY", "DISKANN"] {
+        let (code, message) = refused(read(&format!(r#"{{"index_type":"{name}","metric_type":"JACCARD"}}"#)));
+        assert_eq!(
+            (code, message),
+            (Code::InvalidParameter, format!("{name}: float vector are only supported"))
+        );
+    }
 }
 
 #[test]
@@ -325,6 +364,7 @@ fn search_parameters_are_those_of_the_index() {
     assert_eq!(refused(hnsw.search_params(r#"{"radius":1.0}"#, 1)).0, Code::Unimplemented);
     let ivf = float(r#"{"index_type":"IVF_FLAT","metric_type":"L2"}"#).unwrap();
     assert_eq!(ivf.search_params(r#"{"nprobe":65536}"#, 1).unwrap().count("nprobe"), 65_536);
-    let disk = IndexSpec { index_type: IndexType::DiskAnn, metric: Metric::L2, params: Params::default() };
+    let (index_type, name) = (IndexType::DiskAnn, "DISKANN");
+    let disk = IndexSpec { index_type, name, metric: Metric::L2, params: Params::default() };
     assert_eq!(disk.search_params(r#"{"search_list_size":20}"#, 1).unwrap().get("search_list"), Some(20));
 }

@@ -216,6 +216,17 @@ impl Beam {
         End::Done
     }
 
+    /// Scores those of `nodes` that the last search did not.
+    pub fn score_new(&mut self, score: &impl Score, nodes: &[u32]) {
+        self.fresh.clear();
+        for &node in nodes {
+            if self.visited.insert(node) {
+                self.fresh.push(node);
+            }
+        }
+        score.score(&self.fresh, &mut self.scores);
+    }
+
     /// The nearest node to be found from `entry` by always going to the best neighbour.
     pub fn descend(&mut self, links: Links, score: &impl Score, entry: u32) -> u32 {
         self.fresh.clear();

@@ -1,37 +1,62 @@
-//! Which candidates become neighbours: the heuristic of Malkov & Yashunin 2016, Algorithm 4, which is the pruning rule of
-//! relative neighbourhood graphs.
+//! Which candidates become neighbours: the pruning rule of relative neighbourhood graphs, which is the heuristic of Malkov
+//! & Yashunin 2016 (Algorithm 4), the edge selection of NSG's MRNG (Fu et al. 2019) and, with an `alpha` above 1, the
+//! robust pruning of Vamana (Subramanya et al. 2019, Algorithm 2).
 
 use super::beam::Scored;
-use super::space::{Space, Target};
+use super::space::{Points, Target};
+
+/// How many neighbours, and how far apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule {
+    /// Neighbours at most.
+    pub limit: usize,
+    /// A kept candidate hides another only if it is nearer to it by this factor than the base is. It applies to scores as
+    /// they are (squared distances), as in DiskANN's code. 1 keeps what a relative neighbourhood graph keeps; above 1
+    /// more long links survive.
+    pub alpha: f32,
+}
+
+impl Rule {
+    /// The plain rule of relative neighbourhood graphs.
+    pub fn plain(limit: usize) -> Rule {
+        Rule { limit, alpha: 1.0 }
+    }
+
+    /// The score below which a kept candidate hides one of `score`. A score below zero (a large inner product) must be
+    /// exceeded by the factor, as in DiskANN's code.
+    fn bar(&self, score: f32) -> f32 {
+        if score < 0.0 { score * self.alpha } else { score / self.alpha }
+    }
+}
 
 /// The memory of one selection.
 #[derive(Default)]
-pub struct Selector {
+pub struct Selector<T = Target> {
     /// The kept candidates as queries; only the first `kept.len()` are in use.
-    targets: Vec<Target>,
+    targets: Vec<T>,
     pub kept: Vec<Scored>,
 }
 
-impl Selector {
-    /// Keeps up to `limit` of `candidates` (sorted best first): each that is closer to the base than to all kept before
-    /// it, so that links spread in all directions. `own` is the score of the base with itself.
+impl<T: Default> Selector<T> {
+    /// Keeps up to `rule.limit` of `candidates` (sorted best first): each that is closer to the base than to all kept
+    /// before it, so that links spread in all directions. `own` is the score of the base with itself.
     ///
     /// Equal vectors never hide each other, so they take half of the places at most: else the nodes of a large group of
     /// equals would link to each other alone, and no path would lead out of the group.
-    pub fn select(&mut self, space: &Space, candidates: &[Scored], own: f32, limit: usize) {
+    pub fn select(&mut self, space: &impl Points<Target = T>, candidates: &[Scored], own: f32, rule: Rule) {
         self.kept.clear();
         let mut equals = 0;
         for &candidate in candidates {
-            if self.kept.len() == limit {
+            if self.kept.len() == rule.limit {
                 break;
             }
             let equal = candidate.score == own;
-            if equal && equals >= limit.div_ceil(2) || self.hides(space, candidate) {
+            if equal && equals >= rule.limit.div_ceil(2) || self.hides(space, candidate, rule) {
                 continue;
             }
             equals += usize::from(equal);
             if self.targets.len() == self.kept.len() {
-                self.targets.push(Target::default());
+                self.targets.push(T::default());
             }
             space.aim_at_node(candidate.node, &mut self.targets[self.kept.len()]);
             self.kept.push(candidate);
@@ -39,8 +64,58 @@ impl Selector {
     }
 
     /// Whether a kept candidate is closer to this one than the base is.
-    fn hides(&self, space: &Space, candidate: Scored) -> bool {
-        let targets = &self.targets[..self.kept.len()];
-        targets.iter().any(|target| space.score_one(target, candidate.node) < candidate.score)
+    fn hides(&self, space: &impl Points<Target = T>, candidate: Scored, rule: Rule) -> bool {
+        let (targets, bar) = (&self.targets[..self.kept.len()], rule.bar(candidate.score));
+        targets.iter().any(|target| space.score_one(target, candidate.node) < bar)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::catalog::Metric;
+    use crate::index::graph::space::Space;
+    use crate::index::vectors::FloatVectors;
+
+    /// What node 0 keeps of all others.
+    fn kept(values: &[[f32; 2]], metric: Metric, rule: Rule) -> Vec<u32> {
+        let vectors = FloatVectors::new(values.as_flattened().to_vec().into(), 2);
+        let rows: Vec<u32> = (0..values.len() as u32).collect();
+        let space = Space::encode(&vectors, &rows, metric);
+        let mut base = Target::default();
+        space.aim_at_node(0, &mut base);
+        let scored = |&node: &u32| Scored { score: space.score_one(&base, node), node };
+        let mut candidates: Vec<Scored> = rows[1..].iter().map(scored).collect();
+        candidates.sort_unstable_by(Scored::order);
+        let mut selector = Selector::default();
+        selector.select(&space, &candidates, space.score_one(&base, 0), rule);
+        selector.kept.iter().map(|kept| kept.node).collect()
+    }
+
+    #[test]
+    fn the_nearer_hides_what_lies_behind_it() {
+        let values = [[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [0.0, 3.0], [0.0, 9.0], [-8.0, 0.0]];
+        assert_eq!(kept(&values, Metric::L2, Rule::plain(9)), [1, 3, 5]);
+        assert_eq!(kept(&values, Metric::L2, Rule::plain(2)), [1, 3]);
+        // Node 2 is twice as far from 0 as from 1, so four times in squares; node 4 is 9 from 0 and 6 from 3.
+        assert_eq!(kept(&values, Metric::L2, Rule { limit: 9, alpha: 2.0 }), [1, 3, 5]);
+        assert_eq!(kept(&values, Metric::L2, Rule { limit: 9, alpha: 3.0 }), [1, 3, 5, 4]);
+        assert_eq!(kept(&values, Metric::L2, Rule { limit: 9, alpha: 5.0 }), [1, 2, 3, 5, 4]);
+    }
+
+    #[test]
+    fn alpha_keeps_more_of_inner_products() {
+        // Products of 0 with the first: 10, 8, 6. Node 1 has 80 with 2 and 60 with 3. The negatives make the mean zero.
+        let half = [[1.0, 0.0], [10.0, 0.0], [8.0, 1.0], [6.0, -1.0]];
+        let values = [half, half.map(|v| v.map(|x: f32| -x))].concat();
+        let best = |rule| kept(&values, Metric::Ip, rule).into_iter().filter(|&n| n < 4).collect::<Vec<_>>();
+        assert_eq!(best(Rule::plain(9)), [1]);
+        assert_eq!(best(Rule { limit: 9, alpha: 20.0 }), [1, 2, 3]);
+    }
+
+    #[test]
+    fn equals_take_half_of_the_places() {
+        let values = [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [4.0, 2.0], [1.0, -7.0]];
+        assert_eq!(kept(&values, Metric::L2, Rule::plain(4)), [1, 2, 5, 6]);
     }
 }

@@ -33,10 +33,29 @@ pub struct Target {
     dots: RefCell<Vec<i32>>,
 }
 
+/// What a graph lives in: nodes scored against each other and against queries by numbers that are the same on every
+/// machine. Smaller is closer.
+pub trait Points: Sync {
+    /// A query, or a node as a query.
+    type Target: Default + Send;
+    /// Makes `target` the vector of `node`: the score of two nodes is the same from both sides.
+    fn aim_at_node(&self, node: u32, target: &mut Self::Target);
+    /// The score of one node.
+    fn score_one(&self, target: &Self::Target, node: u32) -> f32;
+    /// Fills `scores` with the score of each of `nodes`.
+    fn score(&self, target: &Self::Target, nodes: &[u32], scores: &mut Vec<f32>);
+}
+
 /// A target bound to its space.
-pub struct Scorer<'a> {
-    pub space: &'a Space,
-    pub target: &'a Target,
+pub struct Scorer<'a, P: Points = Space> {
+    pub space: &'a P,
+    pub target: &'a P::Target,
+}
+
+impl<P: Points> Score for Scorer<'_, P> {
+    fn score(&self, nodes: &[u32], scores: &mut Vec<f32>) {
+        self.space.score(self.target, nodes, scores);
+    }
 }
 
 impl Space {
@@ -85,26 +104,6 @@ impl Space {
         target.shift = 0;
     }
 
-    /// Makes `target` the vector of `node`: the score of two nodes is the same from both sides.
-    pub fn aim_at_node(&self, node: u32, target: &mut Target) {
-        let code = self.code(node);
-        let bytes = &mut target.query.bytes;
-        bytes.clear();
-        bytes.extend(code.iter().map(|&c| (i32::from(c) - ZERO_CODE) as i8));
-        let dim = self.quantizer.mean.len();
-        bytes[dim..].fill(0);
-        target.shift = ZERO_CODE * bytes.iter().map(|&b| i32::from(b)).sum::<i32>();
-        let (factor, scale) = if self.metric == Metric::Ip { (-1.0, -1.0) } else { (1.0, -2.0) };
-        target.query.base = factor * self.offsets[node as usize] as f32;
-        target.query.norm_factor = factor;
-        target.query.scale = scale;
-    }
-
-    /// The score of one node.
-    pub fn score_one(&self, target: &Target, node: u32) -> f32 {
-        target.score(kernel::dot_code(&target.query.bytes, self.code(node)), self.offsets[node as usize])
-    }
-
     pub fn memory(&self) -> usize {
         self.codes.len()
             + self.offsets.len() * size_of::<i32>()
@@ -122,15 +121,35 @@ impl Target {
     }
 }
 
-impl Score for Scorer<'_> {
-    fn score(&self, nodes: &[u32], scores: &mut Vec<f32>) {
-        let dots = &mut *self.target.dots.borrow_mut();
+impl Points for Space {
+    type Target = Target;
+
+    fn aim_at_node(&self, node: u32, target: &mut Target) {
+        let code = self.code(node);
+        let bytes = &mut target.query.bytes;
+        bytes.clear();
+        bytes.extend(code.iter().map(|&c| (i32::from(c) - ZERO_CODE) as i8));
+        let dim = self.quantizer.mean.len();
+        bytes[dim..].fill(0);
+        target.shift = ZERO_CODE * bytes.iter().map(|&b| i32::from(b)).sum::<i32>();
+        let (factor, scale) = if self.metric == Metric::Ip { (-1.0, -1.0) } else { (1.0, -2.0) };
+        target.query.base = factor * self.offsets[node as usize] as f32;
+        target.query.norm_factor = factor;
+        target.query.scale = scale;
+    }
+
+    fn score_one(&self, target: &Target, node: u32) -> f32 {
+        target.score(kernel::dot_code(&target.query.bytes, self.code(node)), self.offsets[node as usize])
+    }
+
+    fn score(&self, target: &Target, nodes: &[u32], scores: &mut Vec<f32>) {
+        let dots = &mut *target.dots.borrow_mut();
         dots.resize(nodes.len(), 0);
-        kernel::dot_code_gather(&self.target.query.bytes, &self.space.codes, nodes, dots);
+        kernel::dot_code_gather(&target.query.bytes, &self.codes, nodes, dots);
         scores.resize(nodes.len(), 0.0);
-        let offsets: &[i32] = &self.space.offsets;
+        let offsets: &[i32] = &self.offsets;
         for ((score, &node), &mut dot) in scores.iter_mut().zip(nodes).zip(dots) {
-            *score = self.target.score(dot, offsets[node as usize]);
+            *score = target.score(dot, offsets[node as usize]);
         }
     }
 }

@@ -11,8 +11,8 @@
 use crate::error::Result;
 use crate::index::BuildContext;
 use crate::index::graph::beam::{Beam, EMPTY, Links, Scored};
-use crate::index::graph::select::Selector;
-use crate::index::graph::space::{Scorer, Space, Target};
+use crate::index::graph::select::{Rule, Selector};
+use crate::index::graph::space::{Points, Scorer};
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
@@ -52,25 +52,30 @@ struct Reverse {
     to: Scored,
 }
 
-struct Builder<'a> {
-    space: &'a Space,
+struct Builder<'a, P: Points> {
+    space: &'a P,
     shape: Shape,
     levels: Vec<Level>,
     context: &'a BuildContext<'a>,
     /// One for each thread of the pool.
-    workers: Vec<Mutex<Worker>>,
+    workers: Vec<Mutex<Worker<P::Target>>>,
 }
 
 #[derive(Default)]
-struct Worker {
+struct Worker<T> {
     beam: Beam,
-    target: Target,
-    selector: Selector,
+    target: T,
+    selector: Selector<T>,
     candidates: Vec<Scored>,
 }
 
 /// Builds the levels over all nodes of `space`; `counts[l]` nodes, the first ones, are on level `l`. Node 0 is the entry.
-pub fn build(space: &Space, counts: &[usize], shape: Shape, context: &BuildContext) -> Result<Vec<Level>> {
+pub fn build(
+    space: &impl Points,
+    counts: &[usize],
+    shape: Shape,
+    context: &BuildContext,
+) -> Result<Vec<Level>> {
     let level = |(level, &nodes): (usize, &usize)| {
         let degree = shape.degree(level);
         Level { table: vec![EMPTY; nodes * degree], degree }
@@ -92,7 +97,7 @@ pub fn build(space: &Space, counts: &[usize], shape: Shape, context: &BuildConte
     Ok(builder.levels)
 }
 
-impl Builder<'_> {
+impl<P: Points> Builder<'_, P> {
     fn insert(&mut self, batch: std::ops::Range<usize>, total: usize) -> Result<()> {
         let mut links = Vec::with_capacity(batch.len());
         for start in batch.clone().step_by(STEP) {
@@ -116,7 +121,7 @@ impl Builder<'_> {
     }
 
     /// Searches the graph for the neighbours of a new node, for each of its levels.
-    fn neighbours(&self, node: u32, worker: &mut Worker) -> Vec<Vec<Scored>> {
+    fn neighbours(&self, node: u32, worker: &mut Worker<P::Target>) -> Vec<Vec<Scored>> {
         let Worker { beam, target, selector, candidates } = worker;
         let space = self.space;
         space.aim_at_node(node, target);
@@ -139,7 +144,7 @@ impl Builder<'_> {
             );
             candidates.clear();
             candidates.extend(beam.pool.hits());
-            selector.select(space, candidates, own, self.shape.m);
+            selector.select(space, candidates, own, Rule::plain(self.shape.m));
             links[level].clone_from(&selector.kept);
             entry = candidates[0].node;
         }
@@ -167,7 +172,7 @@ impl Builder<'_> {
     }
 
     /// The links of one node with new ones among them.
-    fn merge(&self, level: usize, group: &[Reverse], worker: &mut Worker, list: &mut [u32]) {
+    fn merge(&self, level: usize, group: &[Reverse], worker: &mut Worker<P::Target>, list: &mut [u32]) {
         let node = group[0].from;
         let old = self.levels[level].links().of(node);
         let new = group.iter().map(|r| r.to);
@@ -181,7 +186,8 @@ impl Builder<'_> {
         candidates.extend(old.iter().map(|&n| Scored { score: self.space.score_one(target, n), node: n }));
         candidates.extend(new);
         candidates.sort_unstable_by(Scored::order);
-        selector.select(self.space, candidates, self.space.score_one(target, node), list.len());
+        let own = self.space.score_one(target, node);
+        selector.select(self.space, candidates, own, Rule::plain(list.len()));
         fill(list, selector.kept.iter().map(|kept| kept.node));
     }
 
@@ -203,7 +209,7 @@ impl Builder<'_> {
     }
 
     /// The nearest node that is reachable from the entry and has room for a link; without any, the nearest.
-    fn nearest_with_room(&self, node: u32, worker: &mut Worker) -> u32 {
+    fn nearest_with_room(&self, node: u32, worker: &mut Worker<P::Target>) -> u32 {
         let Worker { beam, target, .. } = worker;
         let space = self.space;
         space.aim_at_node(node, target);
@@ -230,7 +236,7 @@ impl Builder<'_> {
     }
 
     /// Runs `work` with the buffers of this thread.
-    fn worker<R>(&self, work: impl FnOnce(&mut Worker) -> R) -> R {
+    fn worker<R>(&self, work: impl FnOnce(&mut Worker<P::Target>) -> R) -> R {
         let thread = self.context.pool.current_thread_index().unwrap_or(0);
         work(&mut self.workers[thread].lock())
     }

@@ -3,6 +3,7 @@ use crate::Code;
 use crate::index::Pace;
 use crate::index::Queries;
 use crate::index::catalog::VectorKind;
+use crate::index::vectors::FloatVectors;
 use crate::kernel::topk::Hit;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -38,7 +39,7 @@ impl SectionWriter for Saved {
 }
 
 impl Saved {
-    fn of(index: &Hnsw) -> Saved {
+    fn of(index: &Hnsw<Floats>) -> Saved {
         let mut saved = Saved::default();
         index.save(&mut saved).unwrap();
         saved
@@ -87,18 +88,24 @@ fn spec(metric: Metric, m: usize) -> IndexSpec {
     IndexSpec::from_json(&text, VectorKind::Float, DIM).unwrap()
 }
 
-fn build_with(values: &[f32], spec: &IndexSpec, threads: usize, pace: &dyn Pace) -> Result<Hnsw> {
+fn build_with(values: &[f32], spec: &IndexSpec, threads: usize, pace: &dyn Pace) -> Result<Hnsw<Floats>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    Hnsw::build(spec, vectors(values), &BuildContext { pool: &pool, seed: 7, pace })
+    Hnsw::<Floats>::build(spec, vectors(values), &BuildContext { pool: &pool, seed: 7, pace })
 }
 
-fn build(values: &[f32], metric: Metric) -> Hnsw {
+fn build(values: &[f32], metric: Metric) -> Hnsw<Floats> {
     build_with(values, &spec(metric, 12), 2, &Patient).unwrap()
 }
 
-fn search(index: &Hnsw, query: &[f32], k: usize, ef: usize, allow: Option<&BooleanBuffer>) -> Vec<Hit> {
+fn search(
+    index: &Hnsw<Floats>,
+    query: &[f32],
+    k: usize,
+    ef: usize,
+    allow: Option<&BooleanBuffer>,
+) -> Vec<Hit> {
     let params =
-        spec(index.space.metric, 12).search_params(&format!(r#"{{"ef":{}}}"#, ef.max(k)), k).unwrap();
+        spec(index.domain.space.metric, 12).search_params(&format!(r#"{{"ef":{}}}"#, ef.max(k)), k).unwrap();
     let probe =
         Probe { queries: Queries::Float(query), k, allow, params: &params, stop: &AtomicBool::new(false) };
     let mut tops = [TopK::new(k)];
@@ -124,11 +131,11 @@ fn brute(values: &[f32], metric: Metric, query: &[f32], k: usize, allow: Option<
 }
 
 /// The mean share of the true hits that were found; checks that each score is right and the order kept.
-fn recall(index: &Hnsw, values: &[f32], ef: usize, allow: Option<&BooleanBuffer>) -> f64 {
+fn recall(index: &Hnsw<Floats>, values: &[f32], ef: usize, allow: Option<&BooleanBuffer>) -> f64 {
     let queries = clusters(40, 5);
     let (mut found, mut wanted) = (0, 0);
     for query in queries.chunks_exact(DIM) {
-        let truth = brute(values, index.space.metric, query, 10, allow);
+        let truth = brute(values, index.domain.space.metric, query, 10, allow);
         let hits = search(index, query, 10, ef, allow);
         assert_eq!(hits.len(), truth.len());
         assert!(hits.windows(2).all(|pair| pair[0].before(&pair[1])));
@@ -182,14 +189,15 @@ fn few_rows_and_large_k() {
                 assert_eq!(rows(&hits), rows(&truth), "{metric:?}");
             }
             let loaded =
-                Hnsw::load(&spec(metric, 12), &Saved::of(&index).sections(), vectors(&values)).unwrap();
+                Hnsw::<Floats>::load(&spec(metric, 12), &Saved::of(&index).sections(), vectors(&values))
+                    .unwrap();
             assert_eq!(search(&loaded, &clusters(1, 2), 10, 10, None).len(), rows.min(10));
         }
     }
 }
 
 /// Every node is reached by following links on level 0 from the entry.
-fn assert_connected(index: &Hnsw) {
+fn assert_connected(index: &Hnsw<Floats>) {
     let mut reached = vec![false; index.rows.len()];
     let mut waiting = vec![0];
     reached[0] = true;
@@ -251,7 +259,7 @@ fn saved_and_loaded_is_the_same() {
     for metric in METRICS {
         let index = build(&values, metric);
         let saved = Saved::of(&index);
-        let loaded = Hnsw::load(&spec(metric, 12), &saved.sections(), vectors(&values)).unwrap();
+        let loaded = Hnsw::<Floats>::load(&spec(metric, 12), &saved.sections(), vectors(&values)).unwrap();
         assert!(Saved::of(&loaded) == saved);
         assert_eq!(loaded.memory(), index.memory());
         for query in clusters(20, 5).chunks_exact(DIM) {
@@ -265,7 +273,7 @@ fn hostile_bytes_are_refused_or_harmless() {
     let values = clusters(600, 1);
     let metric = Metric::L2;
     let saved = Saved::of(&build(&values, metric));
-    let load = |saved: &Saved| Hnsw::load(&spec(metric, 12), &saved.sections(), vectors(&values));
+    let load = |saved: &Saved| Hnsw::<Floats>::load(&spec(metric, 12), &saved.sections(), vectors(&values));
     for name in saved.0.keys() {
         let mut missing = saved.clone();
         missing.0.remove(name);
@@ -288,9 +296,9 @@ fn hostile_bytes_are_refused_or_harmless() {
         }
     }
     // What is well-formed but of another description or segment.
-    assert!(Hnsw::load(&spec(Metric::Ip, 12), &saved.sections(), vectors(&values)).is_err());
-    assert!(Hnsw::load(&spec(metric, 16), &saved.sections(), vectors(&values)).is_err());
-    assert!(Hnsw::load(&spec(metric, 12), &saved.sections(), vectors(&values[DIM..])).is_err());
+    assert!(Hnsw::<Floats>::load(&spec(Metric::Ip, 12), &saved.sections(), vectors(&values)).is_err());
+    assert!(Hnsw::<Floats>::load(&spec(metric, 16), &saved.sections(), vectors(&values)).is_err());
+    assert!(Hnsw::<Floats>::load(&spec(metric, 12), &saved.sections(), vectors(&values[DIM..])).is_err());
 }
 
 #[test]
@@ -302,7 +310,7 @@ fn links_and_rows_out_of_range_are_refused() {
     {
         let mut bad = saved.clone();
         bad.0.get_mut(name).unwrap()[..4].copy_from_slice(&wrong.to_le_bytes());
-        let error = Hnsw::load(&spec(Metric::L2, 12), &bad.sections(), vectors(&values)).err();
+        let error = Hnsw::<Floats>::load(&spec(Metric::L2, 12), &bad.sections(), vectors(&values)).err();
         assert_eq!(error.map(|e| e.code()), Some(Code::Corrupt), "{name} {wrong}");
     }
 }

@@ -1,0 +1,191 @@
+//! What building a graph takes beside searching it: links back, and a way to every node. Each step depends on the state
+//! before it alone, so that no lock is needed and the graph is the same at any number of threads.
+
+use super::beam::{Beam, EMPTY, Links, Scored};
+use super::select::{Rule, Selector};
+use super::space::{Points, Scorer, Space, Target};
+use crate::error::Result;
+use crate::index::BuildContext;
+use parking_lot::Mutex;
+use rayon::prelude::*;
+
+/// The links of the nodes of a graph, or of one level of it, while it is built.
+pub struct Table {
+    pub places: Vec<u32>,
+    pub degree: usize,
+}
+
+/// A link that waits to be written.
+#[derive(Clone, Copy)]
+pub struct Reverse {
+    pub from: u32,
+    pub to: Scored,
+}
+
+/// The buffers of one thread.
+#[derive(Default)]
+pub struct Worker {
+    pub beam: Beam,
+    pub target: Target,
+    pub selector: Selector,
+    pub candidates: Vec<Scored>,
+}
+
+/// Links nodes of a space.
+pub struct Linker<'a> {
+    pub space: &'a Space,
+    pub context: &'a BuildContext<'a>,
+    /// One for each thread of the pool.
+    workers: Vec<Mutex<Worker>>,
+}
+
+impl<'a> Linker<'a> {
+    pub fn new(space: &'a Space, context: &'a BuildContext<'a>) -> Linker<'a> {
+        let workers = (0..context.pool.current_num_threads()).map(|_| Mutex::default()).collect();
+        Linker { space, context, workers }
+    }
+
+    /// Runs `work` with the buffers of this thread.
+    pub fn worker<R>(&self, work: impl FnOnce(&mut Worker) -> R) -> R {
+        let thread = self.context.pool.current_thread_index().unwrap_or(0);
+        work(&mut self.workers[thread].lock())
+    }
+
+    /// Gives nodes their reverse links: grouped by the node that they start from, which selects anew when it has more than
+    /// its degree.
+    pub fn take_in(&self, table: &mut Table, mut reverse: Vec<Reverse>) {
+        let (degree, links) = (table.degree, table.links());
+        let lists = self.context.pool.install(|| {
+            reverse.par_sort_unstable_by(|a, b| a.from.cmp(&b.from).then(a.to.order(&b.to)));
+            let groups: Vec<&[Reverse]> = reverse.chunk_by(|a, b| a.from == b.from).collect();
+            let mut lists = vec![EMPTY; groups.len() * degree];
+            let merge = |(group, list): (&&[Reverse], &mut [u32])| {
+                self.worker(|worker| self.merge(links.of(group[0].from), group, worker, list));
+            };
+            groups.par_iter().zip(lists.par_chunks_exact_mut(degree)).with_min_len(16).for_each(merge);
+            lists
+        });
+        let groups = reverse.chunk_by(|a, b| a.from == b.from);
+        for (group, list) in groups.zip(lists.chunks_exact(degree)) {
+            table.place(group[0].from).copy_from_slice(list);
+        }
+    }
+
+    /// The links of one node with new ones among them.
+    fn merge(&self, old: &[u32], group: &[Reverse], worker: &mut Worker, list: &mut [u32]) {
+        let Worker { target, selector, candidates, .. } = worker;
+        candidates.clear();
+        candidates.extend(group.iter().map(|r| r.to).filter(|new| !old.contains(&new.node)));
+        if old.len() + candidates.len() <= list.len() {
+            fill(list, old.iter().copied().chain(candidates.iter().map(|new| new.node)));
+            return;
+        }
+        let node = group[0].from;
+        self.space.aim_at_node(node, target);
+        candidates.extend(old.iter().map(|&n| Scored { score: self.space.score_one(target, n), node: n }));
+        candidates.sort_unstable_by(Scored::order);
+        let own = self.space.score_one(target, node);
+        selector.select(self.space, candidates, own, Rule::plain(list.len()));
+        fill(list, selector.kept.iter().map(|kept| kept.node));
+    }
+
+    /// Makes every node reachable from `entry`, as selection may have dropped the last link to a node: searches of `width`
+    /// find the nearest reachable node of one that is not, which takes it in (the spanning tree of NSG).
+    pub fn connect(&self, table: &mut Table, entry: u32, width: usize) -> Result<()> {
+        let total = table.nodes();
+        let mut reached = vec![false; total];
+        table.reach(entry, &mut reached);
+        for node in 0..total as u32 {
+            if reached[node as usize] {
+                continue;
+            }
+            self.context.pace.checkpoint(total as u64, total as u64)?;
+            let from = self.worker(|worker| self.nearest_with_room(table, entry, width, node, worker));
+            table.splice(from, node);
+            table.reach(node, &mut reached);
+        }
+        Ok(())
+    }
+
+    /// The nearest node that is reachable from the entry and has room for a link; without any, the nearest.
+    fn nearest_with_room(
+        &self,
+        table: &Table,
+        entry: u32,
+        width: usize,
+        node: u32,
+        worker: &mut Worker,
+    ) -> u32 {
+        let Worker { beam, target, .. } = worker;
+        let space = self.space;
+        space.aim_at_node(node, target);
+        beam.search(table.links(), &Scorer { space, target }, entry, width, |_| true, |_| true);
+        let with_room = |found: &Scored| table.links().of(found.node).len() < table.degree;
+        let from = beam.pool.hits().find(with_room).or(beam.pool.hits().next());
+        from.map_or(entry, |found| found.node)
+    }
+}
+
+impl Table {
+    pub fn new(nodes: usize, degree: usize) -> Table {
+        Table { places: vec![EMPTY; nodes * degree], degree }
+    }
+
+    pub fn links(&self) -> Links<'_> {
+        Links { table: &self.places, degree: self.degree }
+    }
+
+    pub fn nodes(&self) -> usize {
+        self.places.len() / self.degree
+    }
+
+    fn place(&mut self, node: u32) -> &mut [u32] {
+        &mut self.places[node as usize * self.degree..][..self.degree]
+    }
+
+    /// Sets the links of `node`.
+    pub fn write(&mut self, node: u32, links: impl Iterator<Item = u32>) {
+        fill(self.place(node), links);
+    }
+
+    /// Links `from` to `node`. Where `from` has no room, `node` takes the place of its last link and leads there itself,
+    /// so that nothing gets lost.
+    fn splice(&mut self, from: u32, node: u32) {
+        let places = self.place(from);
+        if let Some(free) = places.iter_mut().find(|place| **place == EMPTY) {
+            *free = node;
+            return;
+        }
+        let Some(last) = places.last_mut() else { return };
+        let next = std::mem::replace(last, node);
+        let places = self.place(node);
+        if places.contains(&next) {
+            return;
+        }
+        let at = places.iter().position(|&place| place == EMPTY).unwrap_or(places.len() - 1);
+        places[at] = next;
+    }
+
+    /// Marks what is reachable from `start`.
+    fn reach(&self, start: u32, reached: &mut [bool]) {
+        let links = self.links();
+        let mut waiting = vec![start];
+        reached[start as usize] = true;
+        while let Some(node) = waiting.pop() {
+            for &next in links.of(node) {
+                if !std::mem::replace(&mut reached[next as usize], true) {
+                    waiting.push(next);
+                }
+            }
+        }
+    }
+}
+
+/// Fills `list` from the front and ends it.
+fn fill(list: &mut [u32], links: impl Iterator<Item = u32>) {
+    let mut places = list.iter_mut();
+    for (place, link) in places.by_ref().zip(links) {
+        *place = link;
+    }
+    places.for_each(|place| *place = EMPTY);
+}

@@ -1,0 +1,376 @@
+//! IVF_PQ: the lists hold product-quantized residuals, what is left of a row beside its list's centroid.
+//!
+//! A row `x` of a list with centroid `c` is stored as the code of `r ~ x - c`. Milvus' (and faiss') engine adds up a table
+//! for each query and list. Here a query has one table for all lists, because
+//!
+//! ```text
+//! |q - c - r|^2  =  |q - c|^2  +  (|r|^2 + 2 c.r)  -  2 q.r        q . (c + r)  =  q.c + q.r
+//! ```
+//!
+//! where the coarse step gives the first term, a float beside each row's code the second (only L2 needs it), and the
+//! table the third. The scan sums bytes, and what may be among the best is scored again with floats ([`Sieve`]).
+//!
+//! The codes of a list lie in blocks of 32 rows: of each byte of the code, those of all rows. The last block of a list is
+//! as narrow as its rows.
+
+use super::sieve::{Candidate, Sieve};
+use super::{Codec, Layout, List, Room, Visit};
+use crate::error::{Error, Result};
+use crate::index::catalog::{IndexSpec, Metric};
+use crate::index::exact::{self, Exact};
+use crate::index::sections::{SectionWriter, Sections};
+use crate::index::vectors::FloatVectors;
+use crate::index::{Probe, Scratch};
+use crate::kernel;
+use crate::kernel::topk::TopK;
+use crate::quant::pq::{self, Tables};
+use arrow_buffer::{Buffer, ScalarBuffer, ToByteSlice};
+use rayon::prelude::*;
+use std::sync::atomic::Ordering;
+
+/// Rows of a block: what a scan sums at once.
+const BLOCK: usize = 32;
+/// Rows that one task encodes at a time.
+const CHUNK_ROWS: usize = 256;
+/// Rows between two calls of `advance`.
+const STEP_ROWS: usize = 16_384;
+/// What f32 can lose in the sum of a score's terms, relatively.
+const ROUNDING: f32 = 4.0 / (1 << 24) as f32;
+
+pub struct Pq {
+    metric: Metric,
+    vectors: FloatVectors,
+    layout: Layout,
+    quantizer: pq::Pq,
+    /// The blocks of all lists, and [`BLOCK`] bytes.
+    codes: Buffer,
+    /// `|r|^2 + 2 c.r` of each place for L2; empty otherwise.
+    terms: ScalarBuffer<f32>,
+    /// The largest size of a term.
+    largest: f32,
+}
+
+/// One query on its way through the lists.
+#[derive(Default)]
+pub struct Seeker {
+    /// The query as its products want it: normalised for COSINE, and times -2 (L2) or -1.
+    vector: Vec<f32>,
+    tables: Tables,
+    sieve: Sieve,
+}
+
+/// What a scan of lists reuses.
+#[derive(Default)]
+pub struct Buffers {
+    scores: Vec<f32>,
+}
+
+/// What a build knows beside the rows.
+pub struct Parts<'a> {
+    pub spec: &'a IndexSpec,
+    pub vectors: FloatVectors,
+    pub centroids: &'a FloatVectors,
+    pub layout: &'a Layout,
+    pub pool: &'a rayon::ThreadPool,
+    pub seed: u64,
+}
+
+impl Pq {
+    /// `advance` hears how many multiplications were done since its last call.
+    pub fn build(parts: Parts, advance: &mut dyn FnMut(u64) -> Result<()>) -> Result<Pq> {
+        let Parts { spec, vectors, centroids, layout, pool, seed } = parts;
+        let (rows, dim, metric) = (vectors.len(), vectors.dim(), spec.metric);
+        let (m, bits) = (spec.params.count("m"), bits(spec, rows));
+        let residuals =
+            Residuals { vectors: &vectors, centroids, layout, normalise: metric == Metric::Cosine };
+        let sample = residuals.sample(sample_rows(rows, bits), m, pool);
+        let quantizer = pq::Pq::train(&sample, dim, m, bits, seed, pool, advance)?;
+        drop(sample);
+
+        let bytes = quantizer.bytes();
+        let mut codes = vec![0u8; rows * bytes + BLOCK];
+        let mut terms = vec![0f32; if metric == Metric::L2 { rows } else { 0 }];
+        let (mut rest, mut rest_terms) = (&mut codes[..rows * bytes], &mut terms[..]);
+        let mut first = 0;
+        while first < layout.lists() {
+            // So many lists at a time as hold about STEP_ROWS.
+            let start = layout.places(first as u32).start;
+            let mut tasks = Vec::new();
+            while first < layout.lists()
+                && layout.places(first as u32).end <= start + STEP_ROWS.max(layout.places(first as u32).len())
+            {
+                let places = layout.places(first as u32);
+                let (mine, others) = std::mem::take(&mut rest).split_at_mut(places.len() * bytes);
+                let count = if metric == Metric::L2 { places.len() } else { 0 };
+                let (my_terms, other_terms) = std::mem::take(&mut rest_terms).split_at_mut(count);
+                (rest, rest_terms) = (others, other_terms);
+                tasks.push((first as u32, mine, my_terms));
+                first += 1;
+            }
+            let done: usize = tasks.iter().map(|(list, ..)| layout.places(*list).len()).sum();
+            pool.install(|| {
+                let tasks = tasks.into_par_iter();
+                tasks
+                    .for_each(|(list, codes, terms)| encode_list(&quantizer, &residuals, list, codes, terms));
+            });
+            advance((done * dim) as u64 * (1 << bits))?;
+        }
+        let largest = largest(&terms);
+        Ok(Pq {
+            metric,
+            layout: layout.clone(),
+            quantizer,
+            codes: Buffer::from_vec(codes),
+            terms: terms.into(),
+            largest,
+            vectors,
+        })
+    }
+
+    /// How many multiplications [`Pq::build`] will tell of, at most.
+    pub fn work(spec: &IndexSpec, rows: usize, dim: usize) -> u64 {
+        let bits = bits(spec, rows);
+        pq::Pq::training_work(sample_rows(rows, bits), dim, bits) + ((rows * dim) as u64) * (1 << bits)
+    }
+
+    pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors, layout: &Layout) -> Result<Pq> {
+        let (rows, dim, metric) = (vectors.len(), vectors.dim(), spec.metric);
+        let (m, bits) = (spec.params.count("m"), bits(spec, rows));
+        if m == 0 || !dim.is_multiple_of(m) {
+            return Err(Error::corrupt(format!("IVF_PQ with m {m} over {dim} dimensions")));
+        }
+        let bytes = rows.checked_mul(pq::Pq::code_bytes(m, bits)).and_then(|bytes| bytes.checked_add(BLOCK));
+        let bytes = bytes.ok_or_else(|| Error::corrupt(format!("{rows} rows of {m} codes")))?;
+        let columns = sections.typed::<f32>("pq_centroids", dim << bits)?.to_vec();
+        let terms = sections.typed::<f32>("list_terms", if metric == Metric::L2 { rows } else { 0 })?;
+        Ok(Pq {
+            metric,
+            layout: layout.clone(),
+            quantizer: pq::Pq::new(dim, m, bits, columns),
+            codes: sections.typed::<u8>("list_codes", bytes)?.into_inner(),
+            largest: largest(&terms),
+            terms,
+            vectors,
+        })
+    }
+
+    fn term(&self, place: usize) -> f32 {
+        self.terms.get(place).copied().unwrap_or(0.0)
+    }
+
+    /// The bytes of a place's code, by their numbers.
+    fn code(&self, list: u32, place: usize) -> impl Fn(usize) -> u8 + '_ {
+        let places = self.layout.places(list);
+        let at = place - places.start;
+        let first = at / BLOCK * BLOCK;
+        let stride = BLOCK.min(places.len() - first);
+        let start = (places.start + first) * self.quantizer.bytes() + at - first;
+        move |byte| self.codes[start + byte * stride]
+    }
+
+    /// Shows the allowed rows of a list, scored one by one: where a table would be longer than the rows that it serves.
+    fn scan_slowly(&self, list: &List, visit: &Visit, seeker: &mut Seeker) {
+        for (at, &row) in list.rows.iter().enumerate() {
+            if at % BLOCK == 0 && list.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if list.allows(row) {
+                let place = list.places.start + at;
+                let product = self.quantizer.dot(&seeker.vector, self.code(list.number, place));
+                let score = number(visit.centroid + self.term(place) + product);
+                seeker.sieve.push(list, at, visit.centroid, score);
+            }
+        }
+    }
+
+    fn scan_blocks(&self, list: &List, visit: &Visit, seeker: &mut Seeker, scores: &mut Vec<f32>) {
+        let Seeker { tables, sieve, .. } = seeker;
+        let bytes = self.quantizer.bytes();
+        let error = tables.error() + ROUNDING * (visit.centroid.abs() + self.largest);
+        let mut sums = [0; BLOCK];
+        for first in (0..list.rows.len()).step_by(BLOCK) {
+            let block = first..(first + BLOCK).min(list.rows.len());
+            if list.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if list.allow.is_some() && list.allowed(block.clone()) == 0 {
+                continue;
+            }
+            let start = (list.places.start + first) * bytes;
+            kernel::sum_tables(tables.bytes(), &self.codes[start..], block.len(), &mut sums);
+            scores.clear();
+            scores.extend(sums[..block.len()].iter().map(|&sum| visit.centroid + tables.product(sum)));
+            if !self.terms.is_empty() {
+                let terms = &self.terms[list.places.start + first..];
+                scores.iter_mut().zip(terms).for_each(|(score, term)| *score += term);
+            }
+            sieve.sift(list, first, visit.centroid, scores, error);
+        }
+    }
+}
+
+impl Codec for Pq {
+    type Value = f32;
+    type Seeker = Seeker;
+    type Buffers = Buffers;
+
+    // A query's tables are larger than a list's codes: better that these are read again.
+    const TOGETHER: bool = false;
+    const EXACT_COST: usize = 16;
+
+    fn room(scratch: &mut Scratch) -> &mut Room<Pq> {
+        &mut scratch.ivf.pq
+    }
+
+    fn start(&self, query: &[f32], probe: &Probe, seeker: &mut Seeker) {
+        let norm = kernel::dot(query, query).sqrt();
+        let factor = match self.metric {
+            Metric::L2 => -2.0,
+            Metric::Cosine if norm > 0.0 => -1.0 / norm,
+            _ => -1.0,
+        };
+        seeker.vector.clear();
+        seeker.vector.extend(query.iter().map(|x| x * factor));
+        if self.quantizer.bits() <= 8 {
+            self.quantizer.tables(&seeker.vector, &mut seeker.tables);
+        }
+        seeker.sieve.start(probe);
+    }
+
+    fn scan(&self, list: &List, visits: &[Visit], seekers: &mut [Seeker], buffers: &mut Buffers) -> usize {
+        let shown = list.allowed(0..list.rows.len());
+        for visit in visits.iter().filter(|_| shown > 0) {
+            let seeker = &mut seekers[visit.query as usize];
+            if self.quantizer.bits() <= 8 {
+                self.scan_blocks(list, visit, seeker, &mut buffers.scores);
+            } else {
+                self.scan_slowly(list, visit, seeker);
+            }
+        }
+        shown
+    }
+
+    fn finish(&self, query: &[f32], probe: &Probe, seeker: &mut Seeker, top: &mut TopK) {
+        let Seeker { vector, tables, sieve } = seeker;
+        let fine = |candidate: &Candidate| {
+            let place = candidate.place as usize;
+            let code = self.code(candidate.list, place);
+            let product =
+                if self.quantizer.bits() <= 8 { tables.fine(code) } else { self.quantizer.dot(vector, code) };
+            let score = number(candidate.centroid + self.term(place) + product);
+            // What a code decodes to is a little longer or shorter than the row, and its distance may end below 0.
+            match self.metric {
+                Metric::Cosine => score.clamp(-1.0, 1.0),
+                Metric::L2 => score.max(0.0),
+                _ => score,
+            }
+        };
+        sieve.finish(probe, &Exact::new(self.metric, &self.vectors, query), fine, top);
+    }
+
+    fn exhaustive(&self, probe: &Probe, tops: &mut [TopK]) {
+        exact::scan(self.metric, &self.vectors, probe, tops);
+    }
+
+    fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
+        out.section("pq_centroids", self.quantizer.columns().to_byte_slice())?;
+        out.section("list_terms", self.terms.to_byte_slice())?;
+        out.section("list_codes", &self.codes)
+    }
+
+    fn memory(&self) -> usize {
+        let floats = self.terms.len() + self.quantizer.columns().len();
+        self.codes.len() + size_of::<f32>() * floats
+    }
+}
+
+/// What is left of rows beside their centroids.
+struct Residuals<'a> {
+    vectors: &'a FloatVectors,
+    centroids: &'a FloatVectors,
+    layout: &'a Layout,
+    normalise: bool,
+}
+
+impl Residuals<'_> {
+    /// Writes the residual of the row at a place of `list`.
+    fn write(&self, list: u32, place: usize, out: &mut [f32]) {
+        let row = self.vectors.row(self.layout.rows()[place] as usize);
+        let norm = if self.normalise { kernel::dot(row, row).sqrt() } else { 1.0 };
+        let factor = if norm > 0.0 { 1.0 / norm } else { 1.0 };
+        for ((out, x), c) in out.iter_mut().zip(row).zip(self.centroids.row(list as usize)) {
+            *out = x * factor - c;
+        }
+    }
+
+    /// `count` residuals, evenly spread over all lists, part by part: for each of `m` parts, the values of all.
+    fn sample(&self, count: usize, m: usize, pool: &rayon::ThreadPool) -> Vec<f32> {
+        let (rows, dim) = (self.vectors.len(), self.vectors.dim());
+        let part = dim / m;
+        let mut sample = vec![0f32; count * dim];
+        let mut chunk = vec![0f32; CHUNK_ROWS * dim];
+        for first in (0..count).step_by(CHUNK_ROWS) {
+            let step = first..(first + CHUNK_ROWS).min(count);
+            let residuals = &mut chunk[..step.len() * dim];
+            pool.install(|| {
+                residuals.par_chunks_mut(dim).zip(step.clone()).for_each(|(out, i)| {
+                    let place = (i as u64 * rows as u64 / count as u64) as usize;
+                    self.write(self.layout.list_of(place), place, out);
+                });
+                let parts = sample.par_chunks_mut(count * part).enumerate();
+                parts.for_each(|(j, values)| {
+                    for (i, residual) in step.clone().zip(residuals.chunks_exact(dim)) {
+                        values[i * part..(i + 1) * part].copy_from_slice(&residual[j * part..(j + 1) * part]);
+                    }
+                });
+            });
+        }
+        sample
+    }
+}
+
+/// Encodes the rows of a list into its blocks.
+fn encode_list(quantizer: &pq::Pq, residuals: &Residuals, list: u32, codes: &mut [u8], terms: &mut [f32]) {
+    let (bytes, dim) = (quantizer.bytes(), residuals.vectors.dim());
+    let places = residuals.layout.places(list);
+    let mut rows = vec![0f32; CHUNK_ROWS.min(places.len()) * dim];
+    let mut packed = vec![0u8; CHUNK_ROWS.min(places.len()) * bytes];
+    for first in (0..places.len()).step_by(CHUNK_ROWS) {
+        let count = CHUNK_ROWS.min(places.len() - first);
+        let (rows, packed) = (&mut rows[..count * dim], &mut packed[..count * bytes]);
+        for (i, row) in rows.chunks_exact_mut(dim).enumerate() {
+            residuals.write(list, places.start + first + i, row);
+        }
+        quantizer.encode(rows, packed);
+        for (i, code) in packed.chunks_exact(bytes).enumerate() {
+            if let Some(term) = terms.get_mut(first + i) {
+                let around = quantizer.dot(residuals.centroids.row(list as usize), |byte| code[byte]);
+                *term = quantizer.norm(|byte| code[byte]) + 2.0 * around;
+            }
+            let block = (first + i) / BLOCK * BLOCK;
+            let stride = BLOCK.min(places.len() - block);
+            for (byte, &code) in code.iter().enumerate() {
+                codes[block * bytes + byte * stride + first + i - block] = code;
+            }
+        }
+    }
+}
+
+/// The bits of a code, as a build over `rows` has them.
+fn bits(spec: &IndexSpec, rows: usize) -> usize {
+    pq::Pq::clip_bits(spec.params.count("nbits").clamp(1, 16), rows)
+}
+
+/// How many rows train the quantizer.
+fn sample_rows(rows: usize, bits: usize) -> usize {
+    rows.min(pq::SAMPLE_ROWS.max(2 << bits))
+}
+
+fn largest(terms: &[f32]) -> f32 {
+    terms.iter().fold(0.0, |largest, term| largest.max(term.abs()))
+}
+
+/// Infinity for what is no number.
+fn number(score: f32) -> f32 {
+    if score.is_nan() { f32::INFINITY } else { score }
+}
