@@ -233,7 +233,8 @@ impl Core {
             }
         };
         let mut merged = None;
-        let outcome = self.merge(job, pace, &mut merged).and_then(|()| self.replace(job, merged.as_mut(), pace));
+        let outcome =
+            self.merge(job, pace, &mut merged).and_then(|()| self.replace(job, merged.as_mut(), pace));
         if let (Err(error), Some(merged)) = (&outcome, &merged) {
             // In doubt about which manifest is in force, its files must stay.
             if error.code() != Code::Poisoned {

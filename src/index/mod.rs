@@ -190,7 +190,10 @@ impl<'a> Progress<'a> {
 pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Box<dyn Index>> {
     Ok(match (spec.index_type, vectors) {
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::build(spec.metric, v, context)?),
-        (IndexType::IvfFlat, Vectors::Float(v)) => ivf::build(spec, v, context)?,
+        (
+            IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::IvfPq,
+            Vectors::Float(v),
+        ) => ivf::build(spec, v, context)?,
         (IndexType::Hnsw, Vectors::Float(v)) => {
             Box::new(hnsw::Hnsw::<hnsw::Floats>::build(spec, v, context)?)
         }
@@ -241,7 +244,10 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Box<dyn Index>> {
     Ok(match (spec.index_type, vectors) {
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::load("", spec.metric, sections, v)?),
-        (IndexType::IvfFlat, Vectors::Float(v)) => ivf::load(spec, sections, v)?,
+        (
+            IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::IvfPq,
+            Vectors::Float(v),
+        ) => ivf::load(spec, sections, v)?,
         (IndexType::Hnsw, Vectors::Float(v)) => {
             Box::new(hnsw::Hnsw::<hnsw::Floats>::load(spec, sections, v)?)
         }

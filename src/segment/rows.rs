@@ -186,11 +186,7 @@ pub fn gather_column(sources: &[&ArrayRef], runs: &[Run]) -> Result<ArrayRef> {
     copy_runs(sources, runs, &mut || Ok(()))
 }
 
-fn copy_runs(
-    sources: &[&ArrayRef],
-    runs: &[Run],
-    go_on: &mut dyn FnMut() -> Result<()>,
-) -> Result<ArrayRef> {
+fn copy_runs(sources: &[&ArrayRef], runs: &[Run], go_on: &mut dyn FnMut() -> Result<()>) -> Result<ArrayRef> {
     let data: Vec<_> = sources.iter().map(|source| source.to_data()).collect();
     let rows = runs.iter().map(|run| run.end - run.start).sum();
     let failed = |e| Error::internal(format!("cannot gather {rows} rows: {e}"));

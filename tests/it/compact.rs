@@ -81,8 +81,10 @@ fn merged_segments_hold_the_live_rows_in_order() {
     let collection = segmented(&database, 5, 100);
     collection.delete(&keys(&(0..130).collect::<Vec<_>>())).unwrap();
     insert_random(&collection, &mut Random(9), 500..520, DIM);
-    let before: Vec<_> =
-        (0..20).map(|seed| search(&collection, &Random(seed).vector(DIM), 30)).map(|r| (ids_of(&r.ids), r.scores)).collect();
+    let before: Vec<_> = (0..20)
+        .map(|seed| search(&collection, &Random(seed).vector(DIM), 30))
+        .map(|r| (ids_of(&r.ids), r.scores))
+        .collect();
     collection.compact(true, None).unwrap();
     check_rows(&collection, 130..520);
     assert_eq!(number(&collection, "sealed_segments"), 1);
@@ -277,7 +279,8 @@ fn changes_that_come_meanwhile_are_carried_over() {
         collection.compact(true, Some(&progress)).unwrap();
         let rounds = round.load(Ordering::Relaxed) as i64;
         assert!((2..50).contains(&rounds), "{rounds}");
-        let is_dead = move |id: &i64| [1, 399].contains(id) || (*id < 400 && (10..10 + rounds).contains(&(id % 100)));
+        let is_dead =
+            move |id: &i64| [1, 399].contains(id) || (*id < 400 && (10..10 + rounds).contains(&(id % 100)));
         let expected = (0..400).chain(1000..1000 + rounds).filter(|id| !is_dead(id));
         check_rows(&collection, expected.clone());
         drop((collection, database));
@@ -318,7 +321,11 @@ fn the_index_may_change_while_segments_merge() {
     let collection = database.collection("c").unwrap();
     assert_eq!(collection.index_state("v").unwrap(), IndexState::Finished);
     let files: Vec<String> = disk.list(&segment_dirs(&disk)[0]).unwrap();
-    assert_eq!(files.iter().filter(|name| name.starts_with("index-")).count(), 2, "one, with its checksums: {files:?}");
+    assert_eq!(
+        files.iter().filter(|name| name.starts_with("index-")).count(),
+        2,
+        "one, with its checksums: {files:?}"
+    );
 }
 
 #[test]
