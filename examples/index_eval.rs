@@ -68,6 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (knob, usual): (_, &[usize]) = match spec.index_type {
         IndexType::Hnsw => ("ef", &[10, 20, 40, 80, 160, 320]),
+        IndexType::Annoy => ("search_k", &[100, 200, 500, 1000, 2000, 5000, 10_000, 20_000]),
         IndexType::Rnsg => ("search_length", &[10, 20, 40, 80, 160, 300]),
         _ => ("nprobe", &[1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]),
     };

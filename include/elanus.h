@@ -881,7 +881,9 @@ typedef struct elanus_search_options {
     uint32_t topk;
     /** JSON for the index, like `{"nprobe":16}` or `{"ef":64}`; NULL for the defaults. */
     const char *params;
-    /** NULL, or the metric, which must then be the index's. */
+    /**
+     * The metric. It must be the index's; NULL is the index's, and without an index L2 or HAMMING.
+     */
     const char *metric_type;
     /** To how many digits scores are rounded, 0 to 6; -1 for not at all. */
     int32_t round_decimal;
@@ -922,6 +924,11 @@ ELANUS_API elanus_result *elanus_collection_search(
 
 /**
  * Searches a BINARY_VECTOR field for the nearest rows of each query: elanus_collection_search() for packed bits.
+ *
+ * Scores are distances, the smallest first: HAMMING counts the bits that differ; JACCARD is 1 less the share of common
+ * bits, and 1 for two empty sets; TANIMOTO is -log2(1 - JACCARD), infinite where no bit is common. With SUBSTRUCTURE
+ * (rows that have all bits of the query) and SUPERSTRUCTURE (rows that have no others) only the rows that match are
+ * hits, with the score 0.
  *
  * @param field   The vector field.
  * @param queries `nq` x `dim` / 8 bytes, query by query.
@@ -1008,7 +1015,8 @@ ELANUS_API const char *elanus_result_id_varchar(const elanus_result *result, siz
 ELANUS_API const elanus_column *elanus_result_ids(const elanus_result *result);
 
 /**
- * Gives the scores of the hits, in the metric's own sign: L2 squared and ascending, IP and COSINE descending.
+ * Gives the scores of the hits, in the metric's own sign: L2 squared and ascending, IP and COSINE descending, distances
+ * of bits ascending.
  *
  * @param result NULL gives NULL.
  * @return elanus_result_count() scores, which live as long as `result`; NULL when there is no hit, and for an insert.

@@ -168,7 +168,8 @@ pub extern "C" fn elanus_result_ids(result: Option<&SearchResult>) -> *const Col
     result.map_or(std::ptr::null(), |r| r.id_view.column())
 }
 
-/// Gives the scores of the hits, in the metric's own sign: L2 squared and ascending, IP and COSINE descending.
+/// Gives the scores of the hits, in the metric's own sign: L2 squared and ascending, IP and COSINE descending, distances
+/// of bits ascending.
 ///
 /// @param result NULL gives NULL.
 /// @return elanus_result_count() scores, which live as long as `result`; NULL when there is no hit, and for an insert.

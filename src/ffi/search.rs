@@ -22,7 +22,7 @@ pub struct SearchOptions<'a> {
     pub topk: u32,
     /// JSON for the index, like `{"nprobe":16}` or `{"ef":64}`; NULL for the defaults.
     pub params: Option<char_p::Ref<'a>>,
-    /// NULL, or the metric, which must then be the index's.
+    /// The metric. It must be the index's; NULL is the index's, and without an index L2 or HAMMING.
     pub metric_type: Option<char_p::Ref<'a>>,
     /// To how many digits scores are rounded, 0 to 6; -1 for not at all.
     ///
@@ -81,6 +81,11 @@ pub extern "C" fn elanus_collection_search(
 }
 
 /// Searches a BINARY_VECTOR field for the nearest rows of each query: elanus_collection_search() for packed bits.
+///
+/// Scores are distances, the smallest first: HAMMING counts the bits that differ; JACCARD is 1 less the share of common
+/// bits, and 1 for two empty sets; TANIMOTO is -log2(1 - JACCARD), infinite where no bit is common. With SUBSTRUCTURE
+/// (rows that have all bits of the query) and SUPERSTRUCTURE (rows that have no others) only the rows that match are
+/// hits, with the score 0.
 ///
 /// @param field   The vector field.
 /// @param queries `nq` x `dim` / 8 bytes, query by query.

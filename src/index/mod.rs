@@ -1,6 +1,7 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
+mod annoy;
 pub mod binary;
 pub mod catalog;
 pub mod exact;
@@ -96,6 +97,7 @@ pub struct Scratch {
     hnsw: hnsw::Buffers,
     bit_seekers: Vec<binary::Seeker>,
     bits: binary::Buffers,
+    annoy: annoy::Buffers,
     nsg: nsg::Buffers,
 }
 
@@ -202,6 +204,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
         (IndexType::BinFlat, Vectors::Binary(v)) => {
             Box::new(binary::BinFlat::build(spec.metric, v, context)?)
         }
+        (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::build(spec, v, context)?),
         (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
@@ -256,6 +259,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
         (IndexType::BinFlat, Vectors::Binary(v)) => {
             Box::new(binary::BinFlat::load(spec.metric, sections, v)?)
         }
+        (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::load(spec, sections, v)?),
         (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })

@@ -5,7 +5,7 @@ use super::sections::{SectionWriter, Sections};
 use super::vectors::FloatVectors;
 use crate::error::{Error, Result};
 use crate::quant::sq7::{self, Form, Sq7};
-use arrow_buffer::{ScalarBuffer, ToByteSlice};
+use arrow_buffer::{MutableBuffer, ScalarBuffer, ToByteSlice};
 use rayon::prelude::*;
 
 /// Rows that one task encodes.
@@ -84,6 +84,27 @@ impl Shadow {
     /// The codes of consecutive places.
     pub fn codes(&self, places: std::ops::Range<usize>) -> &[u8] {
         &self.codes[places.start * self.stride..places.end * self.stride]
+    }
+
+    /// The distance of two neighbouring codes.
+    pub fn step(&self) -> f32 {
+        self.quantizer.step
+    }
+
+    /// Encodes a vector like a row, into [`Shadow::stride`] bytes.
+    pub fn encode(&self, vector: &[f32], code: &mut [u8]) {
+        self.quantizer.encode(vector, code);
+    }
+
+    /// Puts the places into another order: place `i` is what was place `order[i]`.
+    pub fn reorder(&mut self, order: &[u32]) {
+        let mut codes = MutableBuffer::with_capacity(self.codes.len());
+        order.iter().for_each(|&place| {
+            codes.extend_from_slice(self.codes(place as usize..place as usize + 1));
+        });
+        self.codes = ScalarBuffer::new(codes.into(), 0, order.len() * self.stride);
+        let picked = |from: &[f32]| order.iter().map(|&place| from[place as usize]).collect();
+        (self.norms, self.errors) = (picked(&self.norms), picked(&self.errors));
     }
 
     /// `|y|^2` of each place.

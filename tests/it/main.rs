@@ -1,11 +1,14 @@
 //! The engine from outside: one binary, so that it links once.
 
 mod api;
+mod binary;
 mod compact;
 mod concurrent;
 mod crash;
 mod durable;
 mod flip;
 mod indexes;
+mod life;
 mod model;
+mod refresh;
 mod support;

@@ -176,9 +176,10 @@ pub static ENTRIES: &[Entry] = &[
     Entry {
         index_type: IndexType::Annoy,
         name: "ANNOY",
+        works: &[VectorKind::Float],
         build: &[param("n_trees", 1, 1_024, 8)],
-        // -1 is 5 % of the rows.
-        search: &[param("search_k", -1, i64::MAX, -1)],
+        // Any number, as in Milvus: negative ones are 5 % of the rows, and too small ones are topk.
+        search: &[param("search_k", i64::MIN, i64::MAX, -1)],
         ..BASE
     },
     Entry {

@@ -159,6 +159,9 @@ impl Table {
         let Some(last) = places.last_mut() else { return };
         let next = std::mem::replace(last, node);
         let places = self.place(node);
+        if places.contains(&next) {
+            return;
+        }
         let at = places.iter().position(|&place| place == EMPTY).unwrap_or(places.len() - 1);
         places[at] = next;
     }

@@ -7,3 +7,5 @@ pub mod link;
 pub mod rank;
 pub mod select;
 pub mod space;
+#[cfg(test)]
+pub mod testing;

@@ -74,17 +74,6 @@ impl Space {
         Space { quantizer, metric, codes, offsets: offsets.into(), stride }
     }
 
-    /// The same codes under another metric that encodes alike: all but COSINE.
-    pub fn measured_by(self, metric: Metric) -> Space {
-        if metric == self.metric {
-            return self;
-        }
-        let dim = self.quantizer.mean.len();
-        let codes = self.codes.par_chunks_exact(self.stride);
-        let offsets: Vec<i32> = codes.map(|code| offset_of(&self.quantizer, metric, &code[..dim])).collect();
-        Space { metric, offsets: offsets.into(), ..self }
-    }
-
     /// Reads what [`Space::save`] wrote for `total` rows of `dim`.
     pub fn load(metric: Metric, step: f32, sections: &Sections, total: usize, dim: usize) -> Result<Space> {
         let quantizer =
