@@ -250,7 +250,7 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
         IndexType::Rnsg => graph(param("out_degree") + param("candidate_pool_size")),
         IndexType::Annoy => rows * 3 * NUMBER * param("n_trees"),
         // Built in parts that fit into what is left: a part of a tenth of the rows.
-        IndexType::DiskAnn => rows * (dim / 4 + NUMBER) + graph(64) / 10,
+        IndexType::DiskAnn => rows * ((dim / 2).min(512) + 4 * NUMBER) + graph(param("max_degree")) / 10,
         IndexType::GpuBruteForce | IndexType::GpuIvfFlat | IndexType::GpuIvfPq | IndexType::GpuCagra => {
             rows * dim * NUMBER
         }
