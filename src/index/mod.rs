@@ -1,8 +1,10 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
 //! collection. [`build`] and [`load`] are the only matches over index kinds.
 
+mod annoy;
 pub mod binary;
 pub mod catalog;
+mod diskann;
 pub mod exact;
 mod flat;
 mod graph;
@@ -12,6 +14,7 @@ mod nsg;
 mod scan;
 pub mod sections;
 mod shadow;
+pub mod spill;
 #[cfg(test)]
 mod tests;
 pub mod vectors;
@@ -96,7 +99,9 @@ pub struct Scratch {
     hnsw: hnsw::Buffers,
     bit_seekers: Vec<binary::Seeker>,
     bits: binary::Buffers,
+    annoy: annoy::Buffers,
     nsg: nsg::Buffers,
+    diskann: diskann::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -157,6 +162,17 @@ pub struct BuildContext<'a> {
     /// Same rows, parameters and seed: the same bytes at any number of threads.
     pub seed: u64,
     pub pace: &'a dyn Pace,
+    /// Bytes that the build should not exceed; 0 for no limit. Kinds that can build in parts keep to it.
+    pub memory: u64,
+    /// What they put elsewhere meanwhile.
+    pub spill: &'a dyn spill::Spill,
+}
+
+impl<'a> BuildContext<'a> {
+    /// Without a limit of memory.
+    pub fn new(pool: &'a rayon::ThreadPool, seed: u64, pace: &'a dyn Pace) -> BuildContext<'a> {
+        BuildContext { pool, seed, pace, memory: 0, spill: &spill::InMemory }
+    }
 }
 
 /// Asked at each checkpoint of a build (at least every 100 ms or so of work, and from one thread at a time).
@@ -190,7 +206,10 @@ impl<'a> Progress<'a> {
 pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Result<Box<dyn Index>> {
     Ok(match (spec.index_type, vectors) {
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::build(spec.metric, v, context)?),
-        (IndexType::IvfFlat, Vectors::Float(v)) => ivf::build(spec, v, context)?,
+        (
+            IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::IvfPq,
+            Vectors::Float(v),
+        ) => ivf::build(spec, v, context)?,
         (IndexType::Hnsw, Vectors::Float(v)) => {
             Box::new(hnsw::Hnsw::<hnsw::Floats>::build(spec, v, context)?)
         }
@@ -199,7 +218,9 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
         (IndexType::BinFlat, Vectors::Binary(v)) => {
             Box::new(binary::BinFlat::build(spec.metric, v, context)?)
         }
+        (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::build(spec, v, context)?),
         (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::build(spec, v, context)?),
+        (IndexType::DiskAnn, Vectors::Float(v)) => Box::new(diskann::DiskAnn::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
@@ -208,11 +229,12 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
 /// keeps to a budget of its own needs this much at least.
 pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
     let rows = vectors.len() as u64;
-    // Values of a row, and bytes of its code or its bits.
-    let (dim, code) = match vectors {
+    // Values of a row, and bytes of its code, which is whole cache lines and has a few numbers beside it.
+    let (dim, values) = match vectors {
         Vectors::Float(vectors) => (vectors.dim() as u64, vectors.dim() as u64),
         Vectors::Binary(vectors) => (8 * vectors.stride() as u64, vectors.stride() as u64),
     };
+    let code = values.next_multiple_of(64) + 16;
     let param = |name: &str| spec.params.count(name) as u64;
     /// Row numbers, scores, centroids.
     const NUMBER: u64 = 4;
@@ -221,15 +243,15 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
     // Of each row its neighbours with their distances, twice while the graph is packed.
     let graph = |degree: u64| rows * (code + degree * 3 * NUMBER);
     match spec.index_type {
-        IndexType::Flat => rows * (code + 2 * NUMBER),
-        IndexType::BinFlat => rows * NUMBER,
+        IndexType::Flat | IndexType::BinFlat => rows * code,
         IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::BinIvfFlat => lists(code),
         IndexType::IvfPq => lists(param("m").max(1)) + 256 * dim * NUMBER,
         IndexType::Hnsw => graph(2 * param("M") + 2),
         IndexType::Rnsg => graph(param("out_degree") + param("candidate_pool_size")),
-        IndexType::Annoy => rows * 3 * NUMBER * param("n_trees"),
+        // Of each row two codes, and in each tree its number and a normal for some tens of rows.
+        IndexType::Annoy => rows * (2 * code + param("n_trees") * (2 * NUMBER + 16)),
         // Built in parts that fit into what is left: a part of a tenth of the rows.
-        IndexType::DiskAnn => rows * (dim / 4 + NUMBER) + graph(64) / 10,
+        IndexType::DiskAnn => rows * ((dim / 2).min(512) + 4 * NUMBER) + graph(param("max_degree")) / 10,
         IndexType::GpuBruteForce | IndexType::GpuIvfFlat | IndexType::GpuIvfPq | IndexType::GpuCagra => {
             rows * dim * NUMBER
         }
@@ -241,7 +263,10 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<Box<dyn Index>> {
     Ok(match (spec.index_type, vectors) {
         (IndexType::Flat, Vectors::Float(v)) => Box::new(flat::Flat::load("", spec.metric, sections, v)?),
-        (IndexType::IvfFlat, Vectors::Float(v)) => ivf::load(spec, sections, v)?,
+        (
+            IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::IvfPq,
+            Vectors::Float(v),
+        ) => ivf::load(spec, sections, v)?,
         (IndexType::Hnsw, Vectors::Float(v)) => {
             Box::new(hnsw::Hnsw::<hnsw::Floats>::load(spec, sections, v)?)
         }
@@ -250,7 +275,9 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
         (IndexType::BinFlat, Vectors::Binary(v)) => {
             Box::new(binary::BinFlat::load(spec.metric, sections, v)?)
         }
+        (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::load(spec, sections, v)?),
         (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::load(spec, sections, v)?),
+        (IndexType::DiskAnn, Vectors::Float(v)) => Box::new(diskann::DiskAnn::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }

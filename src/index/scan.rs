@@ -47,6 +47,22 @@ impl Seeker {
         self.candidates.clear();
     }
 
+    /// Shows it single places, all of them allowed; `rows` has the row of each place.
+    pub fn show(&mut self, shadow: &Shadow, places: &[u32], rows: &[u32], buffers: &mut Buffers) {
+        buffers.dots.resize(places.len(), 0);
+        let codes = shadow.codes(0..shadow.norms().len());
+        kernel::dot_code_gather(&self.query.bytes, codes, places, &mut buffers.dots);
+        let Seeker { query, uppers, candidates, .. } = self;
+        for (&place, &dot) in places.iter().zip(&buffers.dots) {
+            let at = place as usize;
+            let (score, slack) = (query.score(dot, shadow.norms()[at]), query.slack(shadow.errors()[at]));
+            if score - slack <= uppers.threshold() {
+                candidates.push((score - slack, rows[at]));
+                uppers.push(score + slack, rows[at]);
+            }
+        }
+    }
+
     /// Scores candidates exactly, the most hopeful first.
     pub fn finish(&mut self, exact: &Exact, stop: &AtomicBool, top: &mut TopK) {
         let limit = self.uppers.threshold();

@@ -1,18 +1,18 @@
 //! FLAT and IVF_FLAT against the exhaustive scan; sections, determinism, bad bytes.
 
 use super::catalog::{Metric, VectorKind};
-use super::vectors::FloatVectors;
+use super::vectors::{BinaryVectors, FloatVectors};
 use super::*;
 use crate::kernel::topk::Hit;
 use arrow_buffer::Buffer;
 use std::sync::atomic::AtomicU64;
 
-const METRICS: [Metric; 3] = [Metric::L2, Metric::Ip, Metric::Cosine];
+pub(super) const METRICS: [Metric; 3] = [Metric::L2, Metric::Ip, Metric::Cosine];
 
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -25,7 +25,7 @@ impl Random {
 }
 
 /// Rows around some corners, with what data has in life: twins, zeros, an outlier.
-fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
+pub(super) fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut random = Random(seed);
     let corners: Vec<f32> = (0..30 * dim).map(|_| random.unit() * 4.0).collect();
     let mut rows = Vec::with_capacity(count * dim);
@@ -43,11 +43,11 @@ fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
     rows
 }
 
-fn vectors(count: usize, dim: usize) -> FloatVectors {
+pub(super) fn vectors(count: usize, dim: usize) -> FloatVectors {
     FloatVectors::new(rows(count, dim, 99).into(), dim)
 }
 
-struct Free;
+pub(super) struct Free;
 
 impl Pace for Free {
     fn checkpoint(&self, _: u64, _: u64) -> Result<()> {
@@ -55,7 +55,7 @@ impl Pace for Free {
     }
 }
 
-fn spec(index_type: &str, metric: Metric, nlist: usize, dim: usize) -> IndexSpec {
+pub(super) fn spec(index_type: &str, metric: Metric, nlist: usize, dim: usize) -> IndexSpec {
     let text = format!(
         r#"{{"index_type":"{index_type}","metric_type":"{}","params":{{"nlist":{nlist}}}}}"#,
         metric.name()
@@ -63,22 +63,22 @@ fn spec(index_type: &str, metric: Metric, nlist: usize, dim: usize) -> IndexSpec
     IndexSpec::from_json(&text, VectorKind::Float, dim).unwrap()
 }
 
-fn built(
+pub(super) fn built(
     spec: &IndexSpec,
     vectors: &FloatVectors,
     threads: usize,
     pace: &dyn Pace,
 ) -> Result<Box<dyn Index>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    build(spec, vectors.clone().into(), &BuildContext { pool: &pool, seed: 42, pace })
+    build(spec, vectors.clone().into(), &BuildContext::new(&pool, 42, pace))
 }
 
 /// What a search asks beside its queries.
 #[derive(Clone, Copy)]
-struct Ask<'a> {
-    k: usize,
-    nprobe: usize,
-    allow: Option<&'a BooleanBuffer>,
+pub(super) struct Ask<'a> {
+    pub(super) k: usize,
+    pub(super) nprobe: usize,
+    pub(super) allow: Option<&'a BooleanBuffer>,
 }
 
 fn asked(ask: Ask, queries: &[f32], dim: usize, search: impl FnOnce(&Probe, &mut [TopK])) -> Vec<Vec<Hit>> {
@@ -92,15 +92,21 @@ fn asked(ask: Ask, queries: &[f32], dim: usize, search: impl FnOnce(&Probe, &mut
     tops.iter_mut().map(TopK::drain_sorted).collect()
 }
 
-fn found(index: &dyn Index, ask: Ask, queries: &[f32], dim: usize, scratch: &mut Scratch) -> Vec<Vec<Hit>> {
+pub(super) fn found(
+    index: &dyn Index,
+    ask: Ask,
+    queries: &[f32],
+    dim: usize,
+    scratch: &mut Scratch,
+) -> Vec<Vec<Hit>> {
     asked(ask, queries, dim, |probe, tops| index.search(probe, scratch, tops).unwrap())
 }
 
-fn truth(metric: Metric, vectors: &FloatVectors, ask: Ask, queries: &[f32]) -> Vec<Vec<Hit>> {
+pub(super) fn truth(metric: Metric, vectors: &FloatVectors, ask: Ask, queries: &[f32]) -> Vec<Vec<Hit>> {
     asked(ask, queries, vectors.dim(), |probe, tops| exact::scan(metric, vectors, probe, tops))
 }
 
-fn every(count: usize, nth: usize) -> BooleanBuffer {
+pub(super) fn every(count: usize, nth: usize) -> BooleanBuffer {
     BooleanBuffer::collect_bool(count, |row| row % nth == nth / 2)
 }
 
@@ -233,7 +239,7 @@ fn a_stopped_search_returns() {
 }
 
 #[derive(Default, Clone, PartialEq)]
-struct Written(Vec<(String, Vec<u8>)>);
+pub(super) struct Written(pub(super) Vec<(String, Vec<u8>)>);
 
 impl SectionWriter for Written {
     fn section(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
@@ -243,14 +249,14 @@ impl SectionWriter for Written {
 }
 
 impl Written {
-    fn of(index: &dyn Index) -> Written {
+    pub(super) fn of(index: &dyn Index) -> Written {
         let mut written = Written::default();
         index.save(&mut written).unwrap();
         written
     }
 
     /// As a mapped file has them, at multiples of 64 bytes.
-    fn sections(&self) -> Sections {
+    pub(super) fn sections(&self) -> Sections {
         let mut sections = Sections::default();
         for (name, bytes) in &self.0 {
             sections.insert(name, Buffer::from(bytes.as_slice()));
@@ -340,9 +346,9 @@ fn damaged_sections_are_refused_or_harmless() {
 }
 
 #[derive(Default)]
-struct Watched {
-    last: AtomicU64,
-    stop_at: u64,
+pub(super) struct Watched {
+    pub(super) last: AtomicU64,
+    pub(super) stop_at: u64,
 }
 
 impl Pace for Watched {
@@ -364,6 +370,33 @@ fn builds_tell_how_far_they_are_and_can_be_stopped() {
         let error = built(&spec, &vectors, 2, &Watched::default()).err().unwrap();
         assert_eq!(error.code(), Code::Canceled);
     }
-    let hnsw = IndexSpec { index_type: IndexType::IvfPq, ..spec("FLAT", Metric::L2, 1, 10) };
+    let hnsw = IndexSpec { index_type: IndexType::GpuCagra, ..spec("FLAT", Metric::L2, 1, 10) };
     assert_eq!(built(&hnsw, &vectors, 1, &Free).err().unwrap().code(), Code::IndexTypeNotSupported);
+}
+
+/// What a build reserves covers what stays of it, and is not out of all proportion.
+#[test]
+fn a_builds_memory_covers_its_index() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let context = BuildContext::new(&pool, 42, &Free);
+    for (rows, dim) in [(1500, 8), (400, 104)] {
+        let bits: Vec<u8> = (0..rows * dim / 8).map(|i| (i * i >> 3) as u8).collect();
+        let kinds = [
+            (VectorKind::Float, "L2", Vectors::from(vectors(rows, dim))),
+            (VectorKind::Binary, "HAMMING", BinaryVectors::new(bits.into(), dim / 8).into()),
+        ];
+        for (kind, metric, vectors) in kinds {
+            for entry in catalog::table::ENTRIES.iter().filter(|entry| entry.works.contains(&kind)) {
+                let name = entry.name;
+                let text = format!(
+                    r#"{{"index_type":"{name}","metric_type":"{metric}","params":{{"m":4,"nlist":8}}}}"#
+                );
+                let spec = IndexSpec::from_json(&text, kind, dim).unwrap();
+                let index = build(&spec, vectors.clone(), &context).unwrap();
+                let (estimate, kept) = (build_memory(&spec, &vectors), index.memory() as u64);
+                assert!(estimate >= kept, "{name}, {rows} x {dim}: {estimate} for {kept}");
+                assert!(estimate <= 8 * kept + (1 << 20), "{name}, {rows} x {dim}: {estimate} for {kept}");
+            }
+        }
+    }
 }

@@ -58,6 +58,7 @@ pub(super) trait Lanes {
         // SAFETY: the CPU has the features.
         unsafe { Self::sum4_i32(sums) }
     }
+
     /// All lanes are `value`.
     unsafe fn splat(value: f32) -> Self::F;
     unsafe fn store(to: *mut f32, from: Self::F);
@@ -67,6 +68,9 @@ pub(super) trait Lanes {
     /// `sum_tables` of `kernel`, unchecked.
     unsafe fn sum_tables(tables: &[u8], codes: *const u8, stride: usize, out: &mut [u32; 32]);
 }
+
+/// A byte counts the bits of so many bytes, and so does a signed one less its last bit.
+pub(super) const MAX_COUNTED: usize = 31;
 
 /// How bytes are multiplied.
 pub(super) trait Bytes {
@@ -94,9 +98,6 @@ impl Bytes for Wide {
         unsafe { S::add_wide_products(sums, query, code) }
     }
 }
-
-/// A byte counts the bits of so many bytes, and so does a signed one less its last bit.
-pub(super) const MAX_COUNTED: usize = 31;
 
 /// What is summed over the dimensions.
 pub(super) trait Term {

@@ -42,14 +42,14 @@ pub(super) struct Kernels {
     pub dot_code_rows: unsafe fn(&[i8], &[u8], &mut [i32]),
     pub dot_code_gather: Gather,
     pub dot_code_block: unsafe fn(&[i8], &[u8], usize, &mut [i32]),
-    pub hamming: unsafe fn(&[u8], &[u8]) -> i32,
-    pub hamming_rows: unsafe fn(&[u8], &[u8], &mut [i32]),
-    pub hamming_gather: GatherBits,
-    pub hamming_block: unsafe fn(&[u8], &[u8], usize, &mut [i32]),
     pub dot_byte_block: unsafe fn(&[i8], usize, &[u8], usize, &mut [i32]),
     pub combine_columns: unsafe fn(&[f32], &[f32], &mut [f32]),
     pub nearest_columns: unsafe fn(&[f32], usize, &[f32], &[f32], &mut [u32]),
     pub sum_tables: unsafe fn(&[u8], &[u8], usize, &mut [u32; 32]),
+    pub hamming: unsafe fn(&[u8], &[u8]) -> i32,
+    pub hamming_rows: unsafe fn(&[u8], &[u8], &mut [i32]),
+    pub hamming_gather: GatherBits,
+    pub hamming_block: unsafe fn(&[u8], &[u8], usize, &mut [i32]),
 }
 
 impl Level {
@@ -162,14 +162,14 @@ macro_rules! entries {
                 dot_code_rows,
                 dot_code_gather,
                 dot_code_block,
-                hamming,
-                hamming_rows,
-                hamming_gather,
-                hamming_block,
                 dot_byte_block,
                 combine_columns,
                 nearest_columns,
                 sum_tables,
+                hamming,
+                hamming_rows,
+                hamming_gather,
+                hamming_block,
             };
 
         // SAFETY (of all): the caller of an entry vouches for the features and the lengths, as `lanes` asks.
@@ -235,30 +235,6 @@ macro_rules! entries {
         }
 
         #[target_feature(enable = $features)]
-        fn hamming(a: &[u8], b: &[u8]) -> i32 {
-            // SAFETY: see above.
-            unsafe { bits::hamming::<$lanes>(a, b) }
-        }
-
-        #[target_feature(enable = $features)]
-        fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
-            // SAFETY: see above.
-            unsafe { bits::hamming_rows::<$lanes>(query, rows, out) }
-        }
-
-        #[target_feature(enable = $features)]
-        fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
-            // SAFETY: see above.
-            unsafe { bits::hamming_gather::<$lanes>(query, all, rows, out) }
-        }
-
-        #[target_feature(enable = $features)]
-        fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
-            // SAFETY: see above.
-            unsafe { bits::hamming_block::<$lanes>(queries, rows, stride, out) }
-        }
-
-        #[target_feature(enable = $features)]
         fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
             // SAFETY: see above.
             unsafe { lanes::dot_byte_block::<$lanes>(queries, width, codes, stride, out) }
@@ -286,6 +262,30 @@ macro_rules! entries {
         fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
             // SAFETY: see above.
             unsafe { lanes::sum_tables::<$lanes>(tables, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming(a: &[u8], b: &[u8]) -> i32 {
+            // SAFETY: see above.
+            unsafe { bits::hamming::<$lanes>(a, b) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_rows::<$lanes>(query, rows, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_gather::<$lanes>(query, all, rows, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { bits::hamming_block::<$lanes>(queries, rows, stride, out) }
         }
     };
 }

@@ -103,38 +103,6 @@ pub fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i3
     unsafe { (kernels().dot_code_block)(queries, codes, stride, out) }
 }
 
-// The bit kernels count the bits in which rows of any number of bytes (not none) differ. What the binary metrics need
-// beside it is how many bits each row has set, which is its distance to a row of zeros: the bits of both are
-// (ones + ones - differing) / 2. A row has at most 2^31 bits.
-
-/// In how many bits two rows of one length differ.
-pub fn hamming(a: &[u8], b: &[u8]) -> i32 {
-    assert_eq!(a.len(), b.len());
-    // SAFETY: the table fits the CPU, and the lengths are equal.
-    unsafe { (kernels().hamming)(a, b) }
-}
-
-/// In how many bits a query differs from consecutive rows: `rows.len() == out.len() * query.len()`.
-pub fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
-    check(query.len(), 1, out.len(), query.len(), rows.len(), out.len());
-    // SAFETY: the table fits the CPU, and the lengths were checked.
-    unsafe { (kernels().hamming_rows)(query, rows, out) }
-}
-
-/// The same for some of `all` rows, which it prefetches. Every one of `rows` lies inside `all`.
-pub fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
-    assert!(!query.is_empty() && rows.len() == out.len());
-    // SAFETY: the table fits the CPU, the lengths were checked, and the kernels slice each row out of `all`.
-    unsafe { (kernels().hamming_gather)(query, all, rows, out) }
-}
-
-/// In how many bits many queries differ from many rows, all of `stride` bytes: `out[q * n + r]`.
-pub fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
-    check(stride, queries.len() / stride, rows.len() / stride, queries.len(), rows.len(), out.len());
-    // SAFETY: the table fits the CPU, and the lengths were checked.
-    unsafe { (kernels().hamming_block)(queries, rows, stride, out) }
-}
-
 /// Inner products of many queries with many codes of eight bits: `out[q * n + r]`.
 ///
 /// A query has `width` bytes in -64..=64 (two of their products then fit into 16 bits too), a multiple of 64. Codes have
@@ -179,6 +147,38 @@ pub fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32
     assert!(tables.len().is_multiple_of(256) && (count == 0 || codes.len() >= (count - 1) * stride + 32));
     // SAFETY: the table fits the CPU, and the lengths were checked.
     unsafe { (kernels().sum_tables)(tables, codes, stride, out) }
+}
+
+// The bit kernels count the bits in which rows of any number of bytes (not none) differ. What the binary metrics need
+// beside it is how many bits each row has set, which is its distance to a row of zeros: the bits of both are
+// (ones + ones - differing) / 2. A row has at most 2^31 bits.
+
+/// In how many bits two rows of one length differ.
+pub fn hamming(a: &[u8], b: &[u8]) -> i32 {
+    assert_eq!(a.len(), b.len());
+    // SAFETY: the table fits the CPU, and the lengths are equal.
+    unsafe { (kernels().hamming)(a, b) }
+}
+
+/// In how many bits a query differs from consecutive rows: `rows.len() == out.len() * query.len()`.
+pub fn hamming_rows(query: &[u8], rows: &[u8], out: &mut [i32]) {
+    check(query.len(), 1, out.len(), query.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().hamming_rows)(query, rows, out) }
+}
+
+/// The same for some of `all` rows, which it prefetches. Every one of `rows` lies inside `all`.
+pub fn hamming_gather(query: &[u8], all: &[u8], rows: &[u32], out: &mut [i32]) {
+    assert!(!query.is_empty() && rows.len() == out.len());
+    // SAFETY: the table fits the CPU, the lengths were checked, and the kernels slice each row out of `all`.
+    unsafe { (kernels().hamming_gather)(query, all, rows, out) }
+}
+
+/// In how many bits many queries differ from many rows, all of `stride` bytes: `out[q * n + r]`.
+pub fn hamming_block(queries: &[u8], rows: &[u8], stride: usize, out: &mut [i32]) {
+    check(stride, queries.len() / stride, rows.len() / stride, queries.len(), rows.len(), out.len());
+    // SAFETY: the table fits the CPU, and the lengths were checked.
+    unsafe { (kernels().hamming_block)(queries, rows, stride, out) }
 }
 
 /// Asks for the cache lines of `values`, which will be read soon. It changes nothing but the time this takes.

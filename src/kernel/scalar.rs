@@ -18,14 +18,14 @@ pub(super) static KERNELS: Kernels = Kernels {
     dot_code_rows,
     dot_code_gather,
     dot_code_block,
-    hamming,
-    hamming_rows,
-    hamming_gather,
-    hamming_block,
     dot_byte_block,
     combine_columns,
     nearest_columns,
     sum_tables,
+    hamming,
+    hamming_rows,
+    hamming_gather,
+    hamming_block,
 };
 
 #[inline(always)]

@@ -410,14 +410,6 @@ fn the_level_in_use_answers() {
     assert_eq!(out, [-384; 2]);
     dot_code_block(&query, &codes, 64, &mut out);
     assert_eq!(out, [-384; 2]);
-    let (bits, rows) = ([255, 1, 0], [255, 0, 0, 0, 1, 255]);
-    assert_eq!(hamming(&bits, &rows[..3]), 1);
-    hamming_rows(&bits, &rows, &mut out);
-    assert_eq!(out, [1, 16]);
-    hamming_gather(&bits, &rows, &[1, 0], &mut out);
-    assert_eq!(out, [16, 1]);
-    hamming_block(&bits, &rows, 3, &mut out);
-    assert_eq!(out, [1, 16]);
     dot_byte_block(&query, 64, &codes, 1, &mut out);
     assert_eq!(out, [-384; 2]);
     let mut nearest = [7];
@@ -429,6 +421,14 @@ fn the_level_in_use_answers() {
     let mut sums = [0; 32];
     sum_tables(&[3; 512], &codes, 32, &mut sums);
     assert_eq!(sums, [6; 32]);
+    let (query, rows) = ([255, 1, 0], [255, 0, 0, 0, 1, 255]);
+    assert_eq!(hamming(&query, &rows[..3]), 1);
+    hamming_rows(&query, &rows, &mut out);
+    assert_eq!(out, [1, 16]);
+    hamming_gather(&query, &rows, &[1, 0], &mut out);
+    assert_eq!(out, [16, 1]);
+    hamming_block(&query, &rows, 3, &mut out);
+    assert_eq!(out, [1, 16]);
     prefetch(&codes);
     prefetch::<u8>(&[]);
 }
@@ -446,12 +446,6 @@ fn lengths_that_do_not_fit_panic() {
     assert!(panics(|| dot_code_gather(&[1; 64], &[1; 128], &[2], &mut [0])));
     assert!(panics(|| dot_code_gather(&[1; 64], &[1; 128], &[0, 1, 0, u32::MAX], &mut [0; 4])));
     assert!(panics(|| dot_code_block(&[1; 64], &[1; 64], 64, &mut [])));
-    assert!(panics(|| _ = hamming(&[1], &[1, 2])));
-    assert!(panics(|| hamming_rows(&[1; 3], &[1; 5], &mut [0; 2])));
-    assert!(panics(|| hamming_rows(&[], &[], &mut [0; 2])));
-    assert!(panics(|| hamming_gather(&[1; 40], &[1; 80], &[2], &mut [0])));
-    assert!(panics(|| hamming_gather(&[1; 40], &[1; 80], &[0, 1, 0, u32::MAX], &mut [0; 4])));
-    assert!(panics(|| hamming_block(&[1; 4], &[1; 4], 2, &mut [0; 3])));
     assert!(panics(|| dot_byte_block(&[1; 64], 64, &[1; 70], 7, &mut [0; 2])));
     assert!(panics(|| dot_byte_block(&[1; 64], 64, &[1; 200], 65, &mut [0; 2])));
     assert!(panics(|| combine_columns(&[1.0], &[1.0; 3], &mut [0.0; 2])));
@@ -459,4 +453,10 @@ fn lengths_that_do_not_fit_panic() {
     assert!(panics(|| nearest_columns(&[1.0; 3], 1, &[], &[], &mut [0; 2])));
     assert!(panics(|| sum_tables(&[0; 512], &[0; 63], 32, &mut [0; 32])));
     assert!(panics(|| sum_tables(&[0; 100], &[0; 63], 32, &mut [0; 32])));
+    assert!(panics(|| _ = hamming(&[1], &[1, 2])));
+    assert!(panics(|| hamming_rows(&[1; 3], &[1; 5], &mut [0; 2])));
+    assert!(panics(|| hamming_rows(&[], &[], &mut [0; 2])));
+    assert!(panics(|| hamming_gather(&[1; 40], &[1; 80], &[2], &mut [0])));
+    assert!(panics(|| hamming_gather(&[1; 40], &[1; 80], &[0, 1, 0, u32::MAX], &mut [0; 4])));
+    assert!(panics(|| hamming_block(&[1; 4], &[1; 4], 2, &mut [0; 3])));
 }

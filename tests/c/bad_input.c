@@ -177,6 +177,7 @@ static void sizes(void) {
     elanus_column c = good[1];
     elanus_search_options zeros;
     elanus_index_options index = ELANUS_INDEX_OPTIONS_INIT;
+    elanus_compact_options compact = ELANUS_COMPACT_OPTIONS_INIT;
     elanus_result *result;
     c.size = 0;
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "columns[1]: size 0", "ELANUS_COLUMN_INIT", insert_with(1, c));
@@ -215,6 +216,11 @@ static void sizes(void) {
     index.on_conflict = 0, index.no_wait = 9;
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "no_wait 9", "0 or 1",
             elanus_index_create(collection, "v", "{}", &index, &error));
+    compact.no_wait = 9;
+    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "no_wait 9", "0 or 1",
+            elanus_collection_compact(collection, &compact, &error));
+    compact.size = 8;
+    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "size 8", "24", elanus_collection_compact(collection, &compact, &error));
 }
 
 static elanus_result *search(const char *field, size_t nq, size_t dim, uint32_t topk, const char *params) {
@@ -284,8 +290,8 @@ static void indexes(void) {
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "JSON", "", index_with("v", "["));
     REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "FAST", "HNSW",
             index_with("v", "{\"index_type\":\"FAST\",\"metric_type\":\"L2\"}"));
-    REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "ANNOY", "",
-            index_with("v", "{\"index_type\":\"ANNOY\",\"metric_type\":\"L2\",\"params\":{\"n_trees\":8}}"));
+    REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "GPU_CAGRA", "",
+            index_with("v", "{\"index_type\":\"GPU_CAGRA\",\"metric_type\":\"L2\"}"));
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "BIN_FLAT", "binary vector",
             index_with("v", "{\"index_type\":\"BIN_FLAT\",\"metric_type\":\"HAMMING\"}"));
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "metric", "L2",

@@ -41,6 +41,7 @@ static void after_drop_and_close(void) {
     elanus_collection *old = elanus_collection_create(database, "rows", SCHEMA, &error);
     elanus_collection *same = elanus_collection_open(database, "rows", &error);
     elanus_collection *fresh;
+    elanus_compaction_state compaction;
     uint64_t before;
     int64_t id = 1;
     CHECK(insert_rows(old, 0, 10) == ELANUS_CODE_OK);
@@ -51,6 +52,9 @@ static void after_drop_and_close(void) {
     FAILS(ELANUS_CODE_CLOSED, "rows", "", finds(same, 1));
     FAILS(ELANUS_CODE_CLOSED, "rows", "", count_of(old));
     FAILS(ELANUS_CODE_CLOSED, "rows", "", elanus_collection_flush(old, &error));
+    FAILS(ELANUS_CODE_CLOSED, "rows", "", elanus_collection_compact(old, NULL, &error));
+    FAILS(ELANUS_CODE_CLOSED, "rows", "",
+          elanus_collection_get_compaction_state(old, &compaction, NULL, NULL, &error));
     FAILS(ELANUS_CODE_CLOSED, "rows", "", elanus_collection_load(old, &error));
     FAILS(ELANUS_CODE_CLOSED, "rows", "", elanus_collection_release(old, &error));
     FAILS(ELANUS_CODE_CLOSED, "rows", "", elanus_collection_describe(old, &error));
@@ -72,6 +76,7 @@ static void after_drop_and_close(void) {
     CHECK(elanus_database_close(database, &error) == ELANUS_CODE_OK);
     before = folder_hash(folder);
     FAILS(ELANUS_CODE_CLOSED, "closed", "", finds(fresh, 5));
+    FAILS(ELANUS_CODE_CLOSED, "closed", "", elanus_database_refresh(database, &error));
     FAILS(ELANUS_CODE_CLOSED, "closed", "", insert_rows(fresh, 6, 1));
     FAILS(ELANUS_CODE_CLOSED, "closed", "", elanus_collection_open(database, "rows", &error));
     FAILS(ELANUS_CODE_CLOSED, "closed", "", elanus_collection_create(database, "more", SCHEMA, &error));

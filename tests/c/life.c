@@ -255,6 +255,88 @@ static void deletes(const elanus_collection *collection) {
     CHECK(!finds(collection, 7) && finds(collection, 9));
 }
 
+static elanus_compaction_progress plans_of(const elanus_collection *collection, elanus_compaction_state wanted) {
+    elanus_compaction_state state = ELANUS_COMPACTION_STATE_UNDEFINED;
+    elanus_compaction_progress progress = {9, 9, 9};
+    char *reason = (char *)1;
+    CHECK(elanus_collection_get_compaction_state(collection, &state, &progress, &reason, &error) == ELANUS_CODE_OK);
+    CHECK(state == wanted && reason == NULL);
+    CHECK(elanus_collection_get_compaction_state(collection, &state, NULL, NULL, &error) == ELANUS_CODE_OK);
+    return progress;
+}
+
+/* The files of an index and of segments: fewer after a compaction. */
+static void compaction(const elanus_collection *collection) {
+    elanus_compact_options options = ELANUS_COMPACT_OPTIONS_INIT;
+    elanus_compaction_state state = ELANUS_COMPACTION_STATE_EXECUTING;
+    elanus_compaction_progress plans = plans_of(collection, ELANUS_COMPACTION_STATE_COMPLETED);
+    const uint64_t before = plans.completed_plans;
+    int in_order = 0;
+    CHECK(plans.executing_plans == 0 && plans.failed_plans == 0);
+    CHECK(says(elanus_collection_statistics(collection, &error), "\"sealed_segments\":2"));
+    CHECK(says(elanus_collection_statistics(collection, &error), "\"deleted_rows\":2"));
+    options.progress = cancel;
+    FAILS(ELANUS_CODE_CANCELED, "the compaction was canceled", "",
+          elanus_collection_compact(collection, &options, &error));
+    CHECK(plans_of(collection, ELANUS_COMPACTION_STATE_COMPLETED).completed_plans == before);
+    CHECK(says(elanus_collection_statistics(collection, &error), "\"sealed_segments\":2"));
+
+    ticks = 0;
+    options.progress = advance;
+    options.user_data = &in_order;
+    CHECK(elanus_collection_compact(collection, &options, &error) == ELANUS_CODE_OK);
+    CHECK(ticks > 0 && ticks == in_order);
+    plans = plans_of(collection, ELANUS_COMPACTION_STATE_COMPLETED);
+    CHECK(plans.executing_plans == 0 && plans.completed_plans == before + 1 && plans.failed_plans == 0);
+    CHECK(says(elanus_collection_statistics(collection, &error), "\"sealed_segments\":1"));
+    CHECK(says(elanus_collection_statistics(collection, &error), "\"deleted_rows\":0"));
+    CHECK(says(elanus_collection_describe(collection, &error), "\"segments_merged\":2"));
+    CHECK(finds(collection, 6) && !finds(collection, 7) && finds(collection, 1999));
+    CHECK(count_of(collection) == 1998);
+
+    CHECK(insert_rows(collection, 5000, 10) == ELANUS_CODE_OK);
+    options = (elanus_compact_options)ELANUS_COMPACT_OPTIONS_INIT;
+    options.no_wait = 1;
+    CHECK(elanus_collection_compact(collection, &options, &error) == ELANUS_CODE_OK);
+    do {
+        usleep(10000);
+        if (elanus_collection_get_compaction_state(collection, &state, NULL, NULL, &error) != ELANUS_CODE_OK)
+            break;
+    } while (state == ELANUS_COMPACTION_STATE_EXECUTING);
+    CHECK(state == ELANUS_COMPACTION_STATE_COMPLETED);
+    CHECK(says(elanus_collection_statistics(collection, &error), "\"sealed_segments\":1"));
+    CHECK(finds(collection, 5009) && count_of(collection) == 2008);
+}
+
+/* A second handle in this process reads along, as another process would. */
+static void refresh(const elanus_database *database, const elanus_collection *collection, const char *folder) {
+    int64_t ids[10];
+    int i;
+    elanus_database *reader = elanus_database_open(folder, "{\"read_only\":true}", &error);
+    elanus_collection *read = elanus_collection_open(reader, "rows", &error), *more;
+    elanus_collection *made = elanus_collection_create(database, "more", SCHEMA, &error);
+    CHECK(read != NULL && made != NULL);
+    for (i = 0; i < 10; i++)
+        ids[i] = 5000 + i;
+    CHECK(elanus_collection_delete_int64(collection, ids, 10, NULL, &error) == ELANUS_CODE_OK);
+    CHECK(elanus_collection_compact(collection, NULL, &error) == ELANUS_CODE_OK);
+    CHECK(count_of(read) == 2008);
+    FAILS(ELANUS_CODE_COLLECTION_NOT_FOUND, "more", "", elanus_collection_open(reader, "more", &error));
+    CHECK(elanus_database_refresh(reader, &error) == ELANUS_CODE_OK);
+    CHECK(count_of(read) == 1998 && finds(read, 1999) && !finds(read, 5000));
+    more = elanus_collection_open(reader, "more", &error);
+    CHECK(more != NULL && count_of(more) == 0);
+    CHECK(elanus_collection_drop(database, "more", &error) == ELANUS_CODE_OK);
+    CHECK(elanus_database_refresh(reader, &error) == ELANUS_CODE_OK);
+    FAILS(ELANUS_CODE_CLOSED, "more", "", count_of(more));
+    FAILS(ELANUS_CODE_READ_ONLY, "", "", elanus_collection_compact(read, NULL, &error));
+    CHECK(elanus_database_refresh(database, &error) == ELANUS_CODE_OK);
+    elanus_collection_free(more);
+    elanus_collection_free(made);
+    elanus_collection_free(read);
+    elanus_database_free(reader);
+}
+
 int main(void) {
     char *folder = new_folder();
     elanus_database *database = elanus_database_open(folder, "{\"index_min_rows\":100,\"build_idle_ms\":0}", &error);
@@ -279,6 +361,8 @@ int main(void) {
     search_with_columns(collection);
     indexes(collection);
     deletes(collection);
+    compaction(collection);
+    refresh(database, collection, folder);
     all_types(database);
     text_keys(database);
     CHECK(says(elanus_collection_statistics(collection, &error), "1998"));

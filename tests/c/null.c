@@ -12,6 +12,8 @@ static void handles(void) {
     bool has = true;
     elanus_index_progress progress = {1, 2, 3};
     elanus_index_state state = ELANUS_INDEX_STATE_FAILED;
+    elanus_compaction_state compaction = ELANUS_COMPACTION_STATE_EXECUTING;
+    elanus_compaction_progress plans = {1, 2, 3};
     struct ArrowArrayStream stream;
     elanus_result *result = (elanus_result *)&id;
     MISSING("database", elanus_database_close(NULL, &error));
@@ -25,6 +27,9 @@ static void handles(void) {
     MISSING("collection", elanus_collection_statistics(NULL, &error));
     MISSING("collection", elanus_collection_count(NULL, &count, &error));
     MISSING("collection", elanus_collection_flush(NULL, &error));
+    MISSING("database", elanus_database_refresh(NULL, &error));
+    MISSING("collection", elanus_collection_compact(NULL, NULL, &error));
+    MISSING("collection", elanus_collection_get_compaction_state(NULL, &compaction, &plans, NULL, &error));
     MISSING("collection", elanus_collection_load(NULL, &error));
     MISSING("collection", elanus_collection_release(NULL, &error));
     MISSING("collection", elanus_collection_insert(NULL, NULL, 0, &result, &error));
@@ -42,6 +47,7 @@ static void handles(void) {
     MISSING("result", elanus_result_export_arrow(NULL, &stream, &error));
     /* Outputs are written only on success. */
     CHECK(has && count == 5 && progress.total_rows == 1 && state == ELANUS_INDEX_STATE_FAILED);
+    CHECK(compaction == ELANUS_COMPACTION_STATE_EXECUTING && plans.failed_plans == 3);
     CHECK(result == (elanus_result *)&id);
 }
 
@@ -78,6 +84,7 @@ static void arguments(const elanus_database *database, const elanus_collection *
     MISSING("to", elanus_collection_rename(database, "a", NULL, &error));
     MISSING("name", elanus_collection_drop(database, NULL, &error));
     MISSING("count", elanus_collection_count(collection, NULL, &error));
+    MISSING("state", elanus_collection_get_compaction_state(collection, NULL, NULL, NULL, &error));
     MISSING("columns", elanus_collection_insert(collection, NULL, 2, NULL, &error));
     MISSING("array", elanus_collection_insert_arrow(collection, NULL, NULL, NULL, &error));
     MISSING("ids", elanus_collection_delete_int64(collection, NULL, 1, NULL, &error));
@@ -93,6 +100,7 @@ static void arguments(const elanus_database *database, const elanus_collection *
     MISSING("queries", elanus_collection_search(collection, "v", NULL, 1, DIM, NULL, &error));
     MISSING("queries", elanus_collection_search_binary(collection, "v", NULL, 1, 8, NULL, &error));
     CHECK(elanus_collection_delete_int64(collection, NULL, 0, NULL, &error) == ELANUS_CODE_OK);
+    CHECK(elanus_collection_compact(collection, NULL, &error) == ELANUS_CODE_OK);
 
     /* Without an error to write to, the code or the NULL is all there is. */
     CHECK(elanus_database_open(NULL, NULL, NULL) == NULL);

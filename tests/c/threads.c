@@ -52,6 +52,9 @@ static void *insert_some(void *argument) {
         if (which == 0 && first % (INSERTERS * BATCH * 10) == 0 &&
             elanus_collection_flush(collection, &why) != ELANUS_CODE_OK)
             complain("flush", why);
+        if (which == 1 && first % (INSERTERS * BATCH * 10) == BATCH &&
+            elanus_collection_compact(collection, NULL, &why) != ELANUS_CODE_OK)
+            complain("compact", why);
     }
     __atomic_fetch_sub(&inserting, 1, __ATOMIC_SEQ_CST);
     return NULL;

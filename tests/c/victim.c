@@ -102,9 +102,14 @@ static void run(const char *folder, int64_t batch) {
             const int64_t from = (int64_t)chance(LARGEST / 2), to = from + 1 + (int64_t)chance(LARGEST / 2);
             say("> %ld delete %" PRId64 " %" PRId64 "\n", operation, other * PER_BATCH + from, other * PER_BATCH + to);
             must(delete_rows(rows, other, from, to) == ELANUS_CODE_OK, "delete");
-        } else if (dice < 88) {
+        } else if (dice < 86) {
             say("> %ld flush\n", operation);
             must(elanus_collection_flush(rows, &error) == ELANUS_CODE_OK, "flush");
+        } else if (dice < 88) {
+            elanus_compact_options compact = ELANUS_COMPACT_OPTIONS_INIT;
+            compact.no_wait = chance(2);
+            say("> %ld compact\n", operation);
+            must(elanus_collection_compact(rows, &compact, &error) == ELANUS_CODE_OK, "compact");
         } else if (dice < 94) {
             options.no_wait = chance(2);
             say("> %ld index\n", operation);

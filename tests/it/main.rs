@@ -2,11 +2,14 @@
 
 mod api;
 mod binary;
+mod churn;
 mod compact;
 mod concurrent;
 mod crash;
 mod durable;
 mod flip;
 mod indexes;
+mod life;
 mod model;
+mod refresh;
 mod support;

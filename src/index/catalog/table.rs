@@ -176,14 +176,16 @@ pub static ENTRIES: &[Entry] = &[
     Entry {
         index_type: IndexType::Annoy,
         name: "ANNOY",
+        works: &[VectorKind::Float],
         build: &[param("n_trees", 1, 1_024, 8)],
-        // -1 is 5 % of the rows.
-        search: &[param("search_k", -1, i64::MAX, -1)],
+        // Any number, as in Milvus: negative ones are 5 % of the rows, and too small ones are topk.
+        search: &[param("search_k", i64::MIN, i64::MAX, -1)],
         ..BASE
     },
     Entry {
         index_type: IndexType::DiskAnn,
         name: "DISKANN",
+        works: &[VectorKind::Float],
         build: &[param("max_degree", 1, 2_048, 56), param("search_list_size", 1, 65_535, 100)],
         search: &[
             Param { aliases: &["search_list_size"], ..width("search_list", 65_535, 16) },

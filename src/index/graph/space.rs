@@ -5,6 +5,7 @@ use super::beam::Score;
 use crate::error::{Error, Result};
 use crate::index::catalog::Metric;
 use crate::index::sections::{SectionWriter, Sections};
+use crate::index::shadow::AllThreads;
 use crate::index::vectors::FloatVectors;
 use crate::kernel;
 use crate::quant::sq7::{self, Form, Query, Sq7, ZERO_CODE};
@@ -61,7 +62,18 @@ impl<P: Points> Score for Scorer<'_, P> {
 impl Space {
     /// Trains on `vectors` and encodes them; node `i` is row `rows[i]`. Runs on the pool of the caller.
     pub fn encode(vectors: &FloatVectors, rows: &[u32], metric: Metric) -> Space {
-        let quantizer = Sq7::train(vectors.values(), vectors.dim(), metric == Metric::Cosine);
+        Space::encode_by(Space::train(vectors, metric), vectors, rows, metric)
+    }
+
+    /// The quantizer of all of `vectors`. Runs on the pool of the caller.
+    pub fn train(vectors: &FloatVectors, metric: Metric) -> Sq7 {
+        let normalise = metric == Metric::Cosine;
+        let Ok(quantizer) = Sq7::train(vectors.values(), vectors.dim(), normalise, &mut AllThreads);
+        quantizer
+    }
+
+    /// [`Space::encode`] by a quantizer of [`Space::train`].
+    pub fn encode_by(quantizer: Sq7, vectors: &FloatVectors, rows: &[u32], metric: Metric) -> Space {
         let stride = sq7::stride(vectors.dim());
         let mut codes = MutableBuffer::from_len_zeroed(rows.len() * stride);
         let mut offsets = vec![0; rows.len()];
@@ -72,17 +84,6 @@ impl Space {
         });
         let codes = ScalarBuffer::new(codes.into(), 0, rows.len() * stride);
         Space { quantizer, metric, codes, offsets: offsets.into(), stride }
-    }
-
-    /// The same codes under another metric that encodes alike: all but COSINE.
-    pub fn measured_by(self, metric: Metric) -> Space {
-        if metric == self.metric {
-            return self;
-        }
-        let dim = self.quantizer.mean.len();
-        let codes = self.codes.par_chunks_exact(self.stride);
-        let offsets: Vec<i32> = codes.map(|code| offset_of(&self.quantizer, metric, &code[..dim])).collect();
-        Space { metric, offsets: offsets.into(), ..self }
     }
 
     /// Reads what [`Space::save`] wrote for `total` rows of `dim`.

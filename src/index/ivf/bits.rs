@@ -10,12 +10,16 @@ use crate::index::catalog::{IndexSpec, Metric};
 use crate::index::scan::EXACT_COST;
 use crate::index::sections::{SectionWriter, Sections};
 use crate::index::vectors::BinaryVectors;
-use crate::index::{BuildContext, Index, Probe, Progress, Scratch};
+use crate::index::{BuildContext, Index, Probe, Progress, Queries, Scratch};
 use crate::kernel::topk::TopK;
 
 impl Value for u8 {
     fn queries<'a>(probe: &Probe<'a>) -> &'a [u8] {
         probe.bits()
+    }
+
+    fn bound(queries: &[u8]) -> Queries<'_> {
+        Queries::Binary(queries)
     }
 }
 

@@ -95,7 +95,13 @@ pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) ->
         IndexType::IvfPq => {
             let parts =
                 pq::Parts { spec, vectors, centroids: &centroids, layout: &layout, pool, seed: context.seed };
-            let codec = Pq::build(parts, &mut |work| advance(work / unit))?;
+            let mut left = 0;
+            let codec = Pq::build(parts, &mut |work| {
+                left += work;
+                let whole = left / unit;
+                left %= unit;
+                advance(whole)
+            })?;
             Box::new(Lists::new(coarse, layout, codec))
         }
         IndexType::IvfSq8 | IndexType::IvfSq8h => {

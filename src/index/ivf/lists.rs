@@ -85,6 +85,15 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
         self.coarse.nearest(probe, queries, count, scratch, tops);
     }
 
+    /// Scores all rows exactly where the codes gave too few: where queries or rows are no finite numbers.
+    fn guard(&self, probe: &Probe, query: &[S::Value], allowed: usize, top: &mut TopK) {
+        if top.len() < probe.k.min(allowed) && !probe.stop.load(Ordering::Relaxed) {
+            top.reset(probe.k);
+            let probe = Probe { queries: S::Value::bound(query), ..*probe };
+            self.codec.exhaustive(&probe, std::slice::from_mut(top));
+        }
+    }
+
     /// Shows lists to queries.
     fn walk(&self, mut walk: Walk<C>, reach: Reach) {
         let queries = walk.queries.chunks_exact(self.coarse.width());
@@ -181,6 +190,7 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
                 let seekers = room.seekers.iter_mut();
                 for ((query, seeker), top) in queries.chunks_exact(width).zip(seekers).zip(tops) {
                     self.codec.finish(query, probe, seeker, top);
+                    self.guard(probe, query, allowed, top);
                 }
             }
         }

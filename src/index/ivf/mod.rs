@@ -22,7 +22,7 @@ pub use lists::Lists;
 use super::catalog::IndexSpec;
 use super::sections::{SectionWriter, Sections};
 use super::vectors::FloatVectors;
-use super::{BuildContext, Index, Probe, Scratch};
+use super::{BuildContext, Index, Probe, Queries, Scratch};
 use crate::error::Result;
 use crate::kernel::topk::{Hit, TopK};
 use arrow_buffer::BooleanBuffer;
@@ -33,11 +33,18 @@ use std::sync::atomic::AtomicBool;
 pub trait Value: Copy + Send + Sync {
     /// The queries of a search. Those of the other kind are a bug of the caller.
     fn queries<'a>(probe: &Probe<'a>) -> &'a [Self];
+
+    /// The same, the other way round.
+    fn bound(queries: &[Self]) -> Queries<'_>;
 }
 
 impl Value for f32 {
     fn queries<'a>(probe: &Probe<'a>) -> &'a [f32] {
         probe.floats()
+    }
+
+    fn bound(queries: &[f32]) -> Queries<'_> {
+        Queries::Float(queries)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::index::graph::link::{Linker, Reverse, Table, Worker};
 use crate::index::graph::select::Rule;
 use crate::index::graph::space::{Points, Scorer, Space};
 use crate::index::{BuildContext, Progress};
+use crate::quant::sq7::ZERO_CODE;
 use rayon::prelude::*;
 use std::cell::RefCell;
 
@@ -40,11 +41,13 @@ pub fn work(total: usize) -> u64 {
     knn::work(total) + total as u64 * (SELECT_WORK + LINK_WORK)
 }
 
-/// The node nearest to the mean of all: where searches begin. Codes are centred, so it has the shortest one; `space` is one
-/// of distances.
+/// The node nearest to the mean of all: where searches begin. Codes are centred, so it has the shortest one.
 pub fn navigating_node(space: &Space) -> u32 {
-    let nodes = space.offsets.iter().zip(0..);
-    nodes.min().map_or(0, |(_, node)| node)
+    let dim = space.quantizer.mean.len();
+    let square = |&c: &u8| (i32::from(c) - ZERO_CODE).pow(2);
+    let length = |code: &[u8]| code[..dim].iter().map(square).sum::<i32>();
+    let lengths = space.codes.par_chunks_exact(space.stride).map(length);
+    lengths.zip(0..space.offsets.len() as u32).min().map_or(0, |(_, node)| node)
 }
 
 /// Builds the links of all nodes of `space`, numbered by the groups of the tree `first`.
@@ -83,7 +86,8 @@ pub fn build(
         let links = table.links();
         let back = |node: usize| linker.worker(|worker| links_back(space, links, node as u32, worker));
         let reverse = context.pool.install(|| batch.clone().into_par_iter().flat_map_iter(back).collect());
-        linker.take_in(&mut table, reverse);
+        let rule = Rule::plain(table.degree);
+        linker.take_in(&mut table, reverse, rule);
         progress.advance(batch.len() as u64 * LINK_WORK)?;
     }
     linker.connect(&mut table, entry, shape.search_length)?;

@@ -3,7 +3,8 @@
 //!
 //! As HNSW's, the graph is built and searched on seven-bit codes, and the best candidates are then ranked by their raw
 //! vectors. Nodes are numbered by the groups of a tree that splits them by their places, so that what a search visits
-//! lies close together in memory.
+//! lies close together in memory. As in HNSW, a graph of inner products is built on inner products: one built on distances
+//! finds far fewer of them (16 to 54 % of the nearest ten where this finds 78 to 99.9 %, on word vectors).
 //!
 //! A build needs, beside the index itself, 8 bytes for each of the `knng` neighbours of each row, and a second copy of the
 //! codes while nodes are numbered.
@@ -14,7 +15,7 @@ mod knn;
 #[cfg(test)]
 mod tests;
 
-use super::catalog::{IndexSpec, Metric};
+use super::catalog::IndexSpec;
 use super::exact;
 use super::graph::beam::{Beam, End, Links, MAX_NODES};
 use super::graph::check::{check_links, check_rows};
@@ -67,18 +68,11 @@ impl Nsg {
         let mut progress = Progress::new(context.pace, total as u64, work);
         progress.advance(0)?;
         let rows: Vec<u32> = (0..total as u32).collect();
-        // A graph of products is built on distances.
-        let metric = if spec.metric == Metric::Ip && std::env::var("NSG_IP").is_err() {
-            Metric::L2
-        } else {
-            spec.metric
-        };
-        let space = context.pool.install(|| Space::encode(&vectors, &rows, metric));
+        let space = context.pool.install(|| Space::encode(&vectors, &rows, spec.metric));
         let first = forest::grow(&space, 0, knn::GROUP, context, &mut progress)?;
         let space = context.pool.install(|| arrange(&space, &first.nodes));
-        let entry = build::navigating_node(&space);
+        let entry = context.pool.install(|| build::navigating_node(&space));
         let table = build::build(&space, &first, entry, shape, context, &mut progress)?;
-        let space = context.pool.install(|| space.measured_by(spec.metric));
         // A copy, because a `Vec` does not start at a cache line.
         let links = ScalarBuffer::new(Buffer::from_slice_ref(&table.places), 0, table.places.len());
         Ok(Nsg { vectors, space, rows: first.nodes.into(), links, out_degree: shape.out_degree, entry })

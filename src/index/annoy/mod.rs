@@ -1,0 +1,277 @@
+//! ANNOY: a forest of random-projection trees, as Spotify's annoy builds it (Bernhardsson 2013).
+//!
+//! Each tree divides the rows by planes between two means of random points, until few are left in a leaf. A search goes
+//! down all trees at once: what lies beyond a plane waits in one queue over all trees, in the order of its distance to
+//! the query, until the leaves that were opened hold `search_k` rows. Their codes are scored, and the best rows' raw
+//! vectors ([`scan`](super::scan)).
+//!
+//! What differs from annoy, and why:
+//!
+//! - Trees are grown and searched on the seven-bit codes of the rows, by integers: a quarter of the bytes, and the same
+//!   trees on every machine. Planes of COSINE have an offset too: on normalised rows it says no less than an angle.
+//! - Leaves are smaller (annoy's hold as many rows as a vector has values): fewer rows to score for the same recall.
+//! - A branch's distance is the sum of the squared distances to the planes before it, not the largest of them: planes in
+//!   many dimensions are nearly at right angles.
+//! - Rows count once towards `search_k`, however many trees name them, and only if a filter allows them.
+//!
+//! IP follows annoy's `dot` (Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean transformation for
+//! inner-product spaces", 2014): rows get one more dimension that makes all of them equally long, queries are scaled to
+//! that length, and the nearest rows are those with the largest inner products.
+
+mod build;
+mod forest;
+#[cfg(test)]
+mod tests;
+
+use super::catalog::{IndexSpec, Metric};
+use super::exact::{self, Exact};
+use super::graph::beam::Visited;
+use super::scan::{self, Source};
+use super::sections::{SectionWriter, Sections};
+use super::shadow::Shadow;
+use super::vectors::FloatVectors;
+use super::{BuildContext, Index, Probe, Progress, Scratch};
+use crate::error::{Code, Error, Result};
+use crate::kernel::topk::TopK;
+use arrow_buffer::{ScalarBuffer, ToByteSlice};
+use build::Ground;
+use forest::{Branch, Forest};
+use rayon::prelude::*;
+use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering;
+
+/// The layout of the sections.
+const FORMAT: u32 = 1;
+/// A leaf has at most this part of as many rows as a code has dimensions, so that normals take less than vectors.
+const DIM_PER_LEAF_ROW: usize = 8;
+/// A leaf may have so many rows in any case: visiting it costs about as much as scoring them.
+const SMALL_LEAF: usize = 32;
+/// Without a `search_k`, one row of so many is scored (Milvus' 5 %).
+const USUAL_SHARE: usize = 20;
+/// Rows whose codes are scored together.
+const BLOCK: usize = 256;
+/// What the exact score of a row costs, in scores of codes.
+const EXACT_COST: usize = 3;
+/// Rows that a search meets, to find that they are not allowed, at the price of one score of a code.
+const MET_PER_SCORE: usize = 8;
+/// For IP, one row of so many is longer than the length that rows are lifted to: a few very long rows must not make all
+/// others look alike.
+const LONGER_ONE_IN: usize = 1000;
+/// The largest lift, in steps of the codes: products stay far from overflowing.
+const MAX_LIFT: f64 = (1 << 14) as f64;
+
+/// Trees over all rows of a segment.
+pub struct Annoy {
+    metric: Metric,
+    vectors: FloatVectors,
+    /// The codes, in the order of the first tree's leaves.
+    shadow: Shadow,
+    /// The row of each place in that order.
+    rows: ScalarBuffer<u32>,
+    forest: Forest,
+    /// IP: the length that queries are scaled to.
+    length: f32,
+}
+
+/// What a search reuses.
+#[derive(Default)]
+pub struct Buffers {
+    queue: BinaryHeap<Branch>,
+    visited: Visited,
+    scaled: Vec<f32>,
+    code: Vec<u8>,
+    /// Places that wait for being scored.
+    places: Vec<u32>,
+}
+
+impl Annoy {
+    /// Builds `n_trees` trees.
+    pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) -> Result<Annoy> {
+        let (rows, metric, trees) = (vectors.len(), spec.metric, trees(spec));
+        let work = (rows as u64).saturating_mul(trees as u64 + 1);
+        let mut progress = Progress::new(context.pace, rows as u64, work);
+        let mut advance = |work| progress.advance(work);
+        let mut shadow = Shadow::build(metric, &vectors, None, context.pool, &mut advance)?;
+        let (length, lifts) = if metric == Metric::Ip {
+            lifted(&vectors, shadow.step(), context.pool)
+        } else {
+            (0.0, Vec::new())
+        };
+        let leaf = leaf(vectors.dim());
+        let ground = Ground { shadow: &shadow, lifts: &lifts, leaf };
+        let (grown, order) = build::grow(&ground, trees, context, &mut progress)?;
+        let forest = Forest::new(rows, leaf, shadow.stride(), grown)?;
+        shadow.reorder(&order);
+        Ok(Annoy { metric, vectors, shadow, rows: order.into(), forest, length })
+    }
+
+    /// Opens what [`Index::save`] wrote. Every node is checked, so that a search never leaves its tables and ends.
+    pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<Annoy> {
+        let (rows, dim, metric, trees) = (vectors.len(), vectors.dim(), spec.metric, trees(spec));
+        let head = sections.typed::<u32>("head", 5)?;
+        if head[0] != FORMAT {
+            let message = format!("ANNOY format {}, this version reads {FORMAT}", head[0]);
+            return Err(Error::new(Code::FormatTooNew, message));
+        }
+        if head[1..4] != [metric.id(), trees as u32, leaf(dim) as u32] {
+            return Err(Error::corrupt("the ANNOY index is not the one that its description names"));
+        }
+        let length = f32::from_bits(head[4]);
+        if !(length >= 0.0 && length.is_finite()) {
+            return Err(Error::corrupt("the length in the ANNOY index is not finite"));
+        }
+        let shadow = Shadow::load("", metric, rows, dim, sections)?;
+        let order = sections.typed::<u32>("rows", rows)?;
+        if let Some(row) = order.iter().find(|&&row| row as usize >= rows) {
+            return Err(Error::corrupt(format!("the ANNOY index names row {row} of {rows}")));
+        }
+        let forest = Forest::load(rows, leaf(dim), shadow.stride(), trees, sections)?;
+        Ok(Annoy { metric, vectors, shadow, rows: order, forest, length })
+    }
+
+    /// How many rows a query wants to be scored. A negative `search_k` (Milvus documents -1) is 5 % of the rows, and at
+    /// least k for each tree, which is annoy's own default: of a small segment 5 % are few. Below k it is k.
+    fn wanted(&self, probe: &Probe) -> usize {
+        match usize::try_from(probe.params.get("search_k").unwrap_or(-1)) {
+            Ok(search_k) => search_k.max(probe.k),
+            Err(_) => (self.rows.len() / USUAL_SHARE).max(probe.k.saturating_mul(self.forest.trees())),
+        }
+    }
+
+    /// Whether it is cheaper to score every allowed row exactly than to search the trees or the codes.
+    fn few(&self, wanted: usize, allowed: usize) -> bool {
+        let rows = self.rows.len();
+        if wanted >= allowed {
+            return scan::few(allowed, rows);
+        }
+        // So many places are met until `wanted` of them are allowed, if the filter lies evenly over the leaves.
+        let met = wanted.saturating_mul(rows) / allowed;
+        allowed.saturating_mul(EXACT_COST) <= wanted.saturating_add(met / MET_PER_SCORE)
+    }
+
+    /// Shows at least `wanted` allowed rows to the first seeker, as far as there are so many.
+    fn search_trees(&self, query: &[f32], probe: &Probe, wanted: usize, scratch: &mut Scratch) {
+        let Scratch { seekers, scan: buffers, annoy, .. } = scratch;
+        let Buffers { queue, visited, scaled, code, places } = annoy;
+        self.encode(query, scaled, code);
+        let mut show = |places: &mut Vec<u32>| {
+            seekers[0].show(&self.shadow, places, &self.rows, buffers);
+            places.clear();
+        };
+        queue.clear();
+        queue.extend(self.forest.roots());
+        visited.reset(self.rows.len());
+        places.clear();
+        let mut found = 0;
+        while found < wanted
+            && let Some(branch) = queue.pop()
+            && !probe.stop.load(Ordering::Relaxed)
+        {
+            let leaf = self.forest.descend(branch, code, |aside| queue.push(aside));
+            let before = places.len();
+            match probe.allow {
+                None => places.extend(leaf.iter().filter(|&&place| visited.insert(place))),
+                Some(allow) => {
+                    let allowed = |place: u32| allow.value(self.rows[place as usize] as usize);
+                    places.extend(leaf.iter().filter(|&&place| visited.insert(place) && allowed(place)));
+                }
+            }
+            found += places.len() - before;
+            if places.len() >= BLOCK {
+                show(places);
+            }
+        }
+        show(places);
+    }
+
+    /// The query as a code: what trees compare with their planes.
+    fn encode(&self, query: &[f32], scaled: &mut Vec<f32>, code: &mut Vec<u8>) {
+        scaled.clear();
+        scaled.extend_from_slice(query);
+        if self.metric == Metric::Ip {
+            let length = norm(query).sqrt();
+            let factor = if length > 0.0 { f64::from(self.length) / length } else { 0.0 };
+            scaled.iter_mut().for_each(|x| *x = (f64::from(*x) * factor) as f32);
+        }
+        code.resize(self.shadow.stride(), 0);
+        self.shadow.encode(scaled, code);
+    }
+}
+
+impl Index for Annoy {
+    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+        let rows = self.rows.len();
+        let allowed = scan::allowed(probe, rows);
+        let wanted = self.wanted(probe);
+        if probe.allow.is_some() && self.few(wanted, allowed) {
+            exact::scan(self.metric, &self.vectors, probe, tops);
+            return Ok(());
+        }
+        for (query, top) in probe.floats().chunks_exact(self.vectors.dim()).zip(tops) {
+            if probe.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            scratch.seekers(1).list[0].start(&self.shadow, query, probe.k);
+            if wanted < allowed {
+                self.search_trees(query, probe, wanted, scratch);
+            } else {
+                let source = Source {
+                    shadow: &self.shadow,
+                    rows: Some(&self.rows),
+                    first: 0,
+                    allow: probe.allow,
+                    stop: probe.stop,
+                };
+                let seekers = scratch.seekers(1);
+                source.scan(0..rows, seekers.all, seekers.list, seekers.buffers);
+            }
+            let exact = Exact::new(self.metric, &self.vectors, query);
+            scratch.seekers(1).list[0].finish(&exact, probe.stop, top);
+        }
+        Ok(())
+    }
+
+    fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
+        let (trees, leaf) = (self.forest.trees() as u32, leaf(self.vectors.dim()) as u32);
+        let head = [FORMAT, self.metric.id(), trees, leaf, self.length.to_bits()];
+        out.section("head", head.to_byte_slice())?;
+        self.shadow.save("", out)?;
+        out.section("rows", self.rows.to_byte_slice())?;
+        self.forest.save(out)
+    }
+
+    fn memory(&self) -> usize {
+        self.shadow.memory() + self.rows.len() * size_of::<u32>() + self.forest.memory()
+    }
+}
+
+fn trees(spec: &IndexSpec) -> usize {
+    spec.params.count("n_trees").max(1)
+}
+
+/// The most rows of a leaf.
+fn leaf(dim: usize) -> usize {
+    (dim / DIM_PER_LEAF_ROW).max(SMALL_LEAF)
+}
+
+/// The length that rows are lifted to, and the value of each row in the dimension that lifts it there, in `step`s.
+fn lifted(vectors: &FloatVectors, step: f32, pool: &rayon::ThreadPool) -> (f32, Vec<i32>) {
+    let rows = vectors.values().par_chunks_exact(vectors.dim());
+    let norms: Vec<f64> = pool.install(|| rows.map(norm).collect());
+    let mut sorted = norms.clone();
+    let place = (norms.len() - norms.len() / LONGER_ONE_IN).saturating_sub(1);
+    let longest = match sorted.get_mut(..) {
+        Some(all) if !all.is_empty() => *all.select_nth_unstable_by(place, f64::total_cmp).1,
+        _ => 0.0,
+    };
+    let length = (longest.sqrt() as f32).min(f32::MAX);
+    let square = f64::from(length) * f64::from(length);
+    // Of a row that is longer (or not finite) nothing is missing: the largest of NaN and 0 is 0.
+    let lift = |norm: &f64| ((square - norm).max(0.0).sqrt() / f64::from(step)).min(MAX_LIFT).round() as i32;
+    (length, norms.iter().map(lift).collect())
+}
+
+/// The squared length, summed in order and in f64: the same everywhere.
+fn norm(row: &[f32]) -> f64 {
+    row.iter().map(|&x| f64::from(x) * f64::from(x)).sum()
+}
