@@ -241,7 +241,7 @@ fn the_recorded_neighbours_are_found() {
             let text = format!(r#"{{"index_type":"BIN_FLAT","metric_type":"{metric}"}}"#);
             let spec = IndexSpec::from_json(&text, VectorKind::Binary, dim).unwrap();
             let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-            let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
+            let context = BuildContext::new(&pool, 1, &Free);
             let index = index::build(&spec, base.clone().into(), &context).unwrap();
             let (params, stop) = (spec.search_params("", 100).unwrap(), AtomicBool::new(false));
             let bits = Queries::Binary(queries.bytes());
