@@ -24,29 +24,29 @@ pub struct Reverse {
 
 /// The buffers of one thread.
 #[derive(Default)]
-pub struct Worker {
+pub struct Worker<T = Target> {
     pub beam: Beam,
-    pub target: Target,
-    pub selector: Selector,
+    pub target: T,
+    pub selector: Selector<T>,
     pub candidates: Vec<Scored>,
 }
 
 /// Links nodes of a space.
-pub struct Linker<'a> {
-    pub space: &'a Space,
+pub struct Linker<'a, P: Points = Space> {
+    pub space: &'a P,
     pub context: &'a BuildContext<'a>,
     /// One for each thread of the pool.
-    workers: Vec<Mutex<Worker>>,
+    workers: Vec<Mutex<Worker<P::Target>>>,
 }
 
-impl<'a> Linker<'a> {
-    pub fn new(space: &'a Space, context: &'a BuildContext<'a>) -> Linker<'a> {
+impl<'a, P: Points> Linker<'a, P> {
+    pub fn new(space: &'a P, context: &'a BuildContext<'a>) -> Linker<'a, P> {
         let workers = (0..context.pool.current_num_threads()).map(|_| Mutex::default()).collect();
         Linker { space, context, workers }
     }
 
     /// Runs `work` with the buffers of this thread.
-    pub fn worker<R>(&self, work: impl FnOnce(&mut Worker) -> R) -> R {
+    pub fn worker<R>(&self, work: impl FnOnce(&mut Worker<P::Target>) -> R) -> R {
         let thread = self.context.pool.current_thread_index().unwrap_or(0);
         work(&mut self.workers[thread].lock())
     }
@@ -72,7 +72,14 @@ impl<'a> Linker<'a> {
     }
 
     /// The links of one node with new ones among them.
-    fn merge(&self, old: &[u32], group: &[Reverse], rule: Rule, worker: &mut Worker, list: &mut [u32]) {
+    fn merge(
+        &self,
+        old: &[u32],
+        group: &[Reverse],
+        rule: Rule,
+        worker: &mut Worker<P::Target>,
+        list: &mut [u32],
+    ) {
         let Worker { target, selector, candidates, .. } = worker;
         candidates.clear();
         candidates.extend(group.iter().map(|r| r.to).filter(|new| !old.contains(&new.node)));
@@ -114,7 +121,7 @@ impl<'a> Linker<'a> {
         entry: u32,
         width: usize,
         node: u32,
-        worker: &mut Worker,
+        worker: &mut Worker<P::Target>,
     ) -> u32 {
         let Worker { beam, target, .. } = worker;
         let space = self.space;
@@ -137,6 +144,10 @@ impl Table {
 
     pub fn nodes(&self) -> usize {
         self.places.len() / self.degree
+    }
+
+    pub fn holds(&self, node: u32) -> bool {
+        (node as usize) < self.nodes()
     }
 
     fn place(&mut self, node: u32) -> &mut [u32] {

@@ -3,6 +3,7 @@
 use crate::Code;
 use crate::error::{Error, Result};
 use crate::index::catalog::Metric;
+pub use crate::index::graph::order::hash;
 use crate::index::sections::{SectionWriter, Sections};
 use crate::index::vectors::FloatVectors;
 use crate::index::{Index, Pace};
@@ -55,14 +56,6 @@ impl Saved {
         }
         sections
     }
-}
-
-/// SplitMix64 of a place.
-pub fn hash(seed: u64, at: u32) -> u64 {
-    let mut z = seed.wrapping_add(u64::from(at).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Numbers in -1..1, the same for the same seed.

@@ -10,10 +10,10 @@
 
 use crate::error::Result;
 use crate::index::BuildContext;
-use crate::index::graph::beam::{Beam, EMPTY, Links, Scored};
-use crate::index::graph::select::{Rule, Selector};
+use crate::index::graph::beam::Scored;
+use crate::index::graph::link::{Linker, Reverse, Table, Worker};
+use crate::index::graph::select::Rule;
 use crate::index::graph::space::{Points, Scorer};
-use parking_lot::Mutex;
 use rayon::prelude::*;
 
 /// Nodes inserted at once, at most.
@@ -39,34 +39,10 @@ impl Shape {
     }
 }
 
-/// The links of one level, for the nodes `0..nodes`.
-pub struct Level {
-    pub table: Vec<u32>,
-    pub degree: usize,
-}
-
-/// A link that waits to be written.
-#[derive(Clone, Copy)]
-struct Reverse {
-    from: u32,
-    to: Scored,
-}
-
 struct Builder<'a, P: Points> {
-    space: &'a P,
+    linker: Linker<'a, P>,
     shape: Shape,
-    levels: Vec<Level>,
-    context: &'a BuildContext<'a>,
-    /// One for each thread of the pool.
-    workers: Vec<Mutex<Worker<P::Target>>>,
-}
-
-#[derive(Default)]
-struct Worker<T> {
-    beam: Beam,
-    target: T,
-    selector: Selector<T>,
-    candidates: Vec<Scored>,
+    levels: Vec<Table>,
 }
 
 /// Builds the levels over all nodes of `space`; `counts[l]` nodes, the first ones, are on level `l`. Node 0 is the entry.
@@ -75,14 +51,10 @@ pub fn build(
     counts: &[usize],
     shape: Shape,
     context: &BuildContext,
-) -> Result<Vec<Level>> {
-    let level = |(level, &nodes): (usize, &usize)| {
-        let degree = shape.degree(level);
-        Level { table: vec![EMPTY; nodes * degree], degree }
-    };
+) -> Result<Vec<Table>> {
+    let level = |(level, &nodes): (usize, &usize)| Table::new(nodes, shape.degree(level));
     let levels = counts.iter().enumerate().map(level).collect();
-    let workers = (0..context.pool.current_num_threads()).map(|_| Mutex::default()).collect();
-    let mut builder = Builder { space, shape, levels, context, workers };
+    let mut builder = Builder { linker: Linker::new(space, context), shape, levels };
     let total = counts[0];
     if total == 0 {
         return Ok(builder.levels);
@@ -93,7 +65,7 @@ pub fn build(
         builder.insert(done..done + batch, total)?;
         done += batch;
     }
-    builder.connect()?;
+    builder.linker.connect(&mut builder.levels[0], 0, shape.ef_construction)?;
     Ok(builder.levels)
 }
 
@@ -101,10 +73,10 @@ impl<P: Points> Builder<'_, P> {
     fn insert(&mut self, batch: std::ops::Range<usize>, total: usize) -> Result<()> {
         let mut links = Vec::with_capacity(batch.len());
         for start in batch.clone().step_by(STEP) {
-            self.context.pace.checkpoint(start as u64, total as u64)?;
+            self.linker.context.pace.checkpoint(start as u64, total as u64)?;
             let step = start..(start + STEP).min(batch.end);
-            let search = |node: usize| self.worker(|worker| self.neighbours(node as u32, worker));
-            self.context.pool.install(|| links.par_extend(step.into_par_iter().map(search)));
+            let search = |node: usize| self.linker.worker(|worker| self.neighbours(node as u32, worker));
+            self.linker.context.pool.install(|| links.par_extend(step.into_par_iter().map(search)));
         }
         for level in 0..self.levels.len() {
             let mut reverse = Vec::new();
@@ -115,7 +87,8 @@ impl<P: Points> Builder<'_, P> {
                     |link: &Scored| Reverse { from: link.node, to: Scored { node: node as u32, ..*link } };
                 reverse.extend(links.iter().map(back));
             }
-            self.take_in(level, reverse);
+            let rule = Rule::plain(self.levels[level].degree);
+            self.linker.take_in(&mut self.levels[level], reverse, rule);
         }
         Ok(())
     }
@@ -123,7 +96,7 @@ impl<P: Points> Builder<'_, P> {
     /// Searches the graph for the neighbours of a new node, for each of its levels.
     fn neighbours(&self, node: u32, worker: &mut Worker<P::Target>) -> Vec<Vec<Scored>> {
         let Worker { beam, target, selector, candidates } = worker;
-        let space = self.space;
+        let space = self.linker.space;
         space.aim_at_node(node, target);
         let own = space.score_one(target, node);
         let scorer = Scorer { space, target };
@@ -150,140 +123,4 @@ impl<P: Points> Builder<'_, P> {
         }
         links
     }
-
-    /// Gives nodes of a level their reverse links.
-    fn take_in(&mut self, level: usize, mut reverse: Vec<Reverse>) {
-        let degree = self.levels[level].degree;
-        let this = &*self;
-        let lists = this.context.pool.install(|| {
-            reverse.par_sort_unstable_by(|a, b| a.from.cmp(&b.from).then(a.to.order(&b.to)));
-            let groups: Vec<&[Reverse]> = reverse.chunk_by(|a, b| a.from == b.from).collect();
-            let mut lists = vec![EMPTY; groups.len() * degree];
-            let merge = |(group, list): (&&[Reverse], &mut [u32])| {
-                this.worker(|worker| this.merge(level, group, worker, list));
-            };
-            groups.par_iter().zip(lists.par_chunks_exact_mut(degree)).with_min_len(16).for_each(merge);
-            lists
-        });
-        let groups = reverse.chunk_by(|a, b| a.from == b.from);
-        for (group, list) in groups.zip(lists.chunks_exact(degree)) {
-            self.levels[level].place(group[0].from).copy_from_slice(list);
-        }
-    }
-
-    /// The links of one node with new ones among them.
-    fn merge(&self, level: usize, group: &[Reverse], worker: &mut Worker<P::Target>, list: &mut [u32]) {
-        let node = group[0].from;
-        let old = self.levels[level].links().of(node);
-        let new = group.iter().map(|r| r.to);
-        if old.len() + group.len() <= list.len() {
-            fill(list, old.iter().copied().chain(new.map(|n| n.node)));
-            return;
-        }
-        let Worker { target, selector, candidates, .. } = worker;
-        self.space.aim_at_node(node, target);
-        candidates.clear();
-        candidates.extend(old.iter().map(|&n| Scored { score: self.space.score_one(target, n), node: n }));
-        candidates.extend(new);
-        candidates.sort_unstable_by(Scored::order);
-        let own = self.space.score_one(target, node);
-        selector.select(self.space, candidates, own, Rule::plain(list.len()));
-        fill(list, selector.kept.iter().map(|kept| kept.node));
-    }
-
-    /// Makes every node reachable on level 0 from the entry: selection may have dropped the last link to a node.
-    fn connect(&mut self) -> Result<()> {
-        let total = self.levels[0].nodes();
-        let mut reached = vec![false; total];
-        self.reach(0, &mut reached);
-        for node in 0..total as u32 {
-            if reached[node as usize] {
-                continue;
-            }
-            self.context.pace.checkpoint(total as u64, total as u64)?;
-            let from = self.worker(|worker| self.nearest_with_room(node, worker));
-            self.levels[0].splice(from, node);
-            self.reach(node, &mut reached);
-        }
-        Ok(())
-    }
-
-    /// The nearest node that is reachable from the entry and has room for a link; without any, the nearest.
-    fn nearest_with_room(&self, node: u32, worker: &mut Worker<P::Target>) -> u32 {
-        let Worker { beam, target, .. } = worker;
-        let space = self.space;
-        space.aim_at_node(node, target);
-        let level = &self.levels[0];
-        let width = self.shape.ef_construction;
-        beam.search(level.links(), &Scorer { space, target }, 0, width, |_| true, |_| true);
-        let with_room = |found: &Scored| level.links().of(found.node).len() < level.degree;
-        let from = beam.pool.hits().find(with_room).or(beam.pool.hits().next());
-        from.map_or(0, |found| found.node)
-    }
-
-    /// Marks what is reachable from `start`.
-    fn reach(&self, start: u32, reached: &mut [bool]) {
-        let links = self.levels[0].links();
-        let mut waiting = vec![start];
-        reached[start as usize] = true;
-        while let Some(node) = waiting.pop() {
-            for &next in links.of(node) {
-                if !std::mem::replace(&mut reached[next as usize], true) {
-                    waiting.push(next);
-                }
-            }
-        }
-    }
-
-    /// Runs `work` with the buffers of this thread.
-    fn worker<R>(&self, work: impl FnOnce(&mut Worker<P::Target>) -> R) -> R {
-        let thread = self.context.pool.current_thread_index().unwrap_or(0);
-        work(&mut self.workers[thread].lock())
-    }
-}
-
-impl Level {
-    pub fn links(&self) -> Links<'_> {
-        Links { table: &self.table, degree: self.degree }
-    }
-
-    fn nodes(&self) -> usize {
-        self.table.len() / self.degree
-    }
-
-    fn holds(&self, node: u32) -> bool {
-        (node as usize) < self.nodes()
-    }
-
-    fn place(&mut self, node: u32) -> &mut [u32] {
-        &mut self.table[node as usize * self.degree..][..self.degree]
-    }
-
-    fn write(&mut self, node: u32, links: impl Iterator<Item = u32>) {
-        fill(self.place(node), links);
-    }
-
-    /// Links `from` to `node`. Where `from` has no room, `node` takes the place of its last link and leads there itself,
-    /// so that nothing gets lost.
-    fn splice(&mut self, from: u32, node: u32) {
-        let places = self.place(from);
-        if let Some(free) = places.iter_mut().find(|place| **place == EMPTY) {
-            *free = node;
-            return;
-        }
-        let Some(last) = places.last_mut() else { return };
-        let next = std::mem::replace(last, node);
-        let places = self.place(node);
-        let at = places.iter().position(|&place| place == EMPTY).unwrap_or(places.len() - 1);
-        places[at] = next;
-    }
-}
-
-/// Fills `list` from the front and ends it.
-fn fill(list: &mut [u32], links: impl Iterator<Item = u32>) {
-    let mut places = list.iter_mut();
-    for (place, link) in places.by_ref().zip(links) {
-        *place = link;
-    }
-    places.for_each(|place| *place = EMPTY);
 }

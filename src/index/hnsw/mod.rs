@@ -16,7 +16,9 @@ pub use bits::Bits;
 pub use floats::Floats;
 
 use super::catalog::{IndexSpec, Metric};
-use super::graph::beam::{Beam, EMPTY, End, Links, MAX_NODES, Pool};
+use super::graph::beam::{Beam, End, Links, MAX_NODES, Pool};
+use super::graph::check::{check_links, check_rows};
+use super::graph::link::Table;
 use super::graph::order::hash;
 use super::graph::space::{self, Points, Scorer};
 use super::sections::{SectionWriter, Sections};
@@ -110,12 +112,12 @@ impl<D: Domain> Hnsw<D> {
         let rows = rows.into();
         let domain = context.pool.install(|| D::build(spec.metric, vectors, &rows))?;
         let levels = build::build(domain.points(), &counts, shape, context)?;
-        let seal = |(level, nodes): (build::Level, usize)| {
-            let places = level.table.len();
+        let seal = |(level, nodes): (Table, usize)| {
+            let places = level.places.len();
             // A copy, because a `Vec` does not start at a cache line.
             Level {
                 nodes,
-                table: ScalarBuffer::new(Buffer::from_slice_ref(&level.table), 0, places),
+                table: ScalarBuffer::new(Buffer::from_slice_ref(&level.places), 0, places),
                 degree: level.degree,
             }
         };
@@ -141,7 +143,7 @@ impl<D: Domain> Hnsw<D> {
         }
         let rows = sections.typed("rows", total)?;
         let counts = sections.typed::<u32>("counts", levels as usize)?;
-        check_rows(&rows)?;
+        check_rows(&rows, "the HNSW index")?;
         let domain = D::load(spec.metric, scale, sections, vectors, &rows)?;
         check_counts(&counts, total)?;
         let level = |(level, &nodes): (usize, &u32)| Level::load(level, nodes as usize, shape, sections);
@@ -233,11 +235,7 @@ impl Level {
     fn load(level: usize, nodes: usize, shape: Shape, sections: &Sections) -> Result<Level> {
         let degree = shape.degree(level);
         let table: ScalarBuffer<u32> = sections.typed(&format!("links{level}"), nodes * degree)?;
-        // Without an early end, so that it is compiled to wide comparisons.
-        let astray = |bad, &link: &u32| bad | (link != EMPTY && link as usize >= nodes);
-        if table.iter().fold(false, astray) {
-            return Err(Error::corrupt(format!("a link of level {level} of the HNSW index leads nowhere")));
-        }
+        check_links(&table, nodes, &format!("level {level} of the HNSW index"))?;
         Ok(Level { nodes, table, degree })
     }
 
@@ -268,22 +266,6 @@ fn arrange(total: usize, m: usize, seed: u64) -> (Vec<u32>, Vec<usize>) {
         limit /= m as u64;
     }
     (hashed.into_iter().map(|(_, row)| row).collect(), counts)
-}
-
-/// Every row has one node.
-fn check_rows(rows: &[u32]) -> Result<()> {
-    let mut seen = vec![false; rows.len()];
-    for &row in rows {
-        match seen.get_mut(row as usize) {
-            Some(seen) if !*seen => *seen = true,
-            _ => {
-                return Err(Error::corrupt(format!(
-                    "row {row} of the HNSW index is out of range or there twice"
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Level 0 has all nodes, each other at least one and no more than the one below.

@@ -1,84 +1,10 @@
 use super::*;
-use crate::Code;
 use crate::index::Pace;
 use crate::index::Queries;
 use crate::index::catalog::VectorKind;
-use crate::index::vectors::FloatVectors;
+use crate::index::graph::testing::*;
 use crate::kernel::topk::Hit;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-
-const DIM: usize = 24;
-const METRICS: [Metric; 3] = [Metric::L2, Metric::Ip, Metric::Cosine];
-
-struct Patient;
-impl Pace for Patient {
-    fn checkpoint(&self, _done: u64, _total: u64) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Cancels at the n-th checkpoint.
-struct Impatient(AtomicU64);
-impl Pace for Impatient {
-    fn checkpoint(&self, _done: u64, _total: u64) -> Result<()> {
-        match self.0.fetch_sub(1, Ordering::Relaxed) {
-            1 => Err(Error::new(Code::Canceled, "enough")),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[derive(Default, PartialEq, Clone)]
-struct Saved(BTreeMap<String, Vec<u8>>);
-impl SectionWriter for Saved {
-    fn section(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        assert!(self.0.insert(name.to_owned(), bytes.to_vec()).is_none());
-        Ok(())
-    }
-}
-
-impl Saved {
-    fn of(index: &Hnsw<Floats>) -> Saved {
-        let mut saved = Saved::default();
-        index.save(&mut saved).unwrap();
-        saved
-    }
-
-    fn sections(&self) -> Sections {
-        let mut sections = Sections::default();
-        for (name, bytes) in &self.0 {
-            sections.insert(name, Buffer::from_slice_ref(bytes));
-        }
-        sections
-    }
-}
-
-/// Numbers in -1..1, the same for the same seed.
-fn noise(seed: u64) -> impl FnMut() -> f32 {
-    let mut state = 0;
-    move || {
-        state += 1;
-        (hash(seed, state) >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-}
-
-/// FloatVectors around 20 centres, of uneven lengths.
-fn clusters(rows: usize, seed: u64) -> Vec<f32> {
-    let mut centre = noise(99);
-    let centres: Vec<f32> = (0..20 * DIM).map(|_| centre()).collect();
-    let mut next = noise(seed);
-    let mut values = Vec::new();
-    for row in 0..rows {
-        let length = 1.5 + next();
-        values.extend(centres[row % 20 * DIM..][..DIM].iter().map(|c| length * (c + 0.7 * next())));
-    }
-    values
-}
-
-fn vectors(values: &[f32]) -> FloatVectors {
-    FloatVectors::new(ScalarBuffer::from(values.to_vec()), DIM)
-}
 
 fn spec(metric: Metric, m: usize) -> IndexSpec {
     let text = format!(
@@ -111,23 +37,6 @@ fn search(
     let mut tops = [TopK::new(k)];
     index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
     tops[0].drain_sorted()
-}
-
-/// The truth, in f64.
-fn brute(values: &[f32], metric: Metric, query: &[f32], k: usize, allow: Option<&BooleanBuffer>) -> Vec<Hit> {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let mut top = TopK::new(k);
-    for (row, x) in
-        values.chunks_exact(DIM).enumerate().filter(|(row, _)| allow.is_none_or(|a| a.value(*row)))
-    {
-        let score = match metric {
-            Metric::L2 => dot(x, x) + dot(query, query) - 2.0 * dot(x, query),
-            Metric::Ip => -dot(x, query),
-            _ => -dot(x, query) / (dot(x, x) * dot(query, query)).sqrt(),
-        };
-        top.push(score as f32, row as u32);
-    }
-    top.drain_sorted()
 }
 
 /// The mean share of the true hits that were found; checks that each score is right and the order kept.
@@ -359,6 +268,6 @@ fn a_stopped_search_returns() {
 fn levels_shrink_by_m() {
     let (rows, counts) = arrange(100_000, 16, 1);
     assert!((5_500..7_000).contains(&counts[1]) && (300..500).contains(&counts[2]), "{counts:?}");
-    check_rows(&rows).unwrap();
+    check_rows(&rows, "HNSW").unwrap();
     assert!(rows[..100].windows(2).any(|pair| pair[0] > pair[1]), "a random order");
 }

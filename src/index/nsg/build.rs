@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::index::graph::beam::{Links, Score, Scored};
 use crate::index::graph::link::{Linker, Reverse, Table, Worker};
 use crate::index::graph::select::Rule;
-use crate::index::graph::space::{Points, Scorer, Space};
+use crate::index::graph::space::{Points, Scorer, Space, Target};
 use crate::index::{BuildContext, Progress};
 use crate::quant::sq7::ZERO_CODE;
 use rayon::prelude::*;
@@ -16,8 +16,10 @@ use std::cell::RefCell;
 
 /// Nodes between two checkpoints.
 const STEP: usize = 128;
-/// Nodes whose links back are added at once.
-const BATCH: usize = 4096;
+/// Links back that wait together, at most (12 bytes each).
+const KEPT: usize = 1 << 22;
+/// Nodes that take in their links back between two checkpoints.
+const LINK_STEP: usize = 1024;
 /// What selecting a node's links takes, in the units of [`knn::work`].
 const SELECT_WORK: u64 = 600;
 /// What adding its links back takes.
@@ -81,15 +83,7 @@ pub fn build(
             progress.advance(step.len() as u64 * SELECT_WORK)?;
         }
     }
-    for start in (0..total).step_by(BATCH) {
-        let batch = start..(start + BATCH).min(total);
-        let links = table.links();
-        let back = |node: usize| linker.worker(|worker| links_back(space, links, node as u32, worker));
-        let reverse = context.pool.install(|| batch.clone().into_par_iter().flat_map_iter(back).collect());
-        let rule = Rule::plain(table.degree);
-        linker.take_in(&mut table, reverse, rule);
-        progress.advance(batch.len() as u64 * LINK_WORK)?;
-    }
+    add_links_back(&linker, &mut table, progress)?;
     linker.connect(&mut table, entry, shape.search_length)?;
     Ok(table)
 }
@@ -101,7 +95,7 @@ fn choose(
     node: u32,
     entry: u32,
     shape: Shape,
-    worker: &mut Worker,
+    worker: &mut Worker<Target>,
 ) -> Vec<u32> {
     let Worker { beam, target, selector, candidates } = worker;
     space.aim_at_node(node, target);
@@ -123,8 +117,32 @@ fn choose(
     selector.kept.iter().map(|kept| kept.node).collect()
 }
 
+/// Answers all links. Those that lead back to many nodes are kept at once, so that few nodes select more than once.
+fn add_links_back(linker: &Linker, table: &mut Table, progress: &mut Progress) -> Result<()> {
+    let (space, pool) = (linker.space, linker.context.pool);
+    let total = table.nodes();
+    let batch = (KEPT / table.degree).max(1);
+    for start in (0..total).step_by(batch) {
+        let batch = start..(start + batch).min(total);
+        let links = table.links();
+        let back = |node: usize| linker.worker(|worker| links_back(space, links, node as u32, worker));
+        let mut reverse: Vec<Reverse> =
+            pool.install(|| batch.clone().into_par_iter().flat_map_iter(back).collect());
+        pool.install(|| reverse.par_sort_unstable_by_key(|link| (link.from, link.to.node)));
+        let groups: Vec<&[Reverse]> = reverse.chunk_by(|a, b| a.from == b.from).collect();
+        let steps = groups.chunks(LINK_STEP);
+        let share = batch.len() as u64 * LINK_WORK / steps.len().max(1) as u64;
+        let rule = Rule::plain(table.degree);
+        for groups in steps {
+            linker.take_in(table, groups.concat(), rule);
+            progress.advance(share)?;
+        }
+    }
+    Ok(())
+}
+
 /// The links that lead to `node`, if all of its own are answered.
-fn links_back(space: &Space, links: Links, node: u32, worker: &mut Worker) -> Vec<Reverse> {
+fn links_back(space: &Space, links: Links, node: u32, worker: &mut Worker<Target>) -> Vec<Reverse> {
     let target = &mut worker.target;
     space.aim_at_node(node, target);
     let back = |&from: &u32| Reverse { from, to: Scored { score: space.score_one(target, from), node } };
