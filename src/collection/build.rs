@@ -6,7 +6,9 @@ use crate::database::meta::IndexFileMeta;
 use crate::error::{Code, Error, Result};
 use crate::index::{self, BuildContext, Index, Pace};
 use crate::segment::{IndexFile, Rows, SegmentView};
+use crate::storage::spill::DiskSpill;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::indexes::forget_index;
@@ -103,7 +105,7 @@ impl Core {
         let Some(sealed) = view.as_sealed() else { return Ok(None) };
         pace.checkpoint(0, view.len() as u64)?;
         let rows = view.rows()?;
-        let index = self.build_index(definition, &rows, pace)?;
+        let index = self.build_index(definition, &rows, sealed.dir(), pace)?;
         let shared = &self.store.shared;
         let (dir, number) = (sealed.dir(), self.store.take_id());
         let file = Arc::new(IndexFile::new(shared.clone(), dir, definition.spec.clone(), number));
@@ -122,12 +124,21 @@ impl Core {
         Ok(Some(built))
     }
 
-    fn build_index(&self, definition: &Definition, rows: &Rows, pace: &dyn Pace) -> Result<Box<dyn Index>> {
+    /// `dir` is where a build may put what does not fit into memory.
+    fn build_index(
+        &self,
+        definition: &Definition,
+        rows: &Rows,
+        dir: &Path,
+        pace: &dyn Pace,
+    ) -> Result<Box<dyn Index>> {
         let shared = &self.store.shared;
         let vectors = rows.vectors().clone();
         let needed = index::build_memory(&definition.spec, &vectors);
         let _working = shared.memory.reserve(needed, "building the index")?;
-        let context = BuildContext { pool: &shared.pool, seed: SEED, pace };
+        let memory = shared.memory.limit().map_or(0, |_| needed + shared.memory.free());
+        let spill = DiskSpill::new(&shared.vfs, dir);
+        let context = BuildContext { pool: &shared.pool, seed: SEED, pace, memory, spill: &spill };
         index::build(&definition.spec, vectors, &context)
     }
 

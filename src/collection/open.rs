@@ -159,7 +159,7 @@ impl Core {
                 continue;
             };
             let mut known: BTreeSet<PathBuf> = files_of(segment).iter().map(|file| dir.join(file)).collect();
-            known.extend(files_of(segment).iter().map(|file| checked::sidecar(&dir.join(file))));
+            known.extend(files_of(segment).iter().flat_map(|file| checked::companions(&dir.join(file))));
             for path in vfs.list(&dir).unwrap_or_default().iter().map(|file| dir.join(file)) {
                 if !known.contains(&path) {
                     let _ = vfs.remove_file(&path);

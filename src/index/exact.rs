@@ -34,7 +34,11 @@ impl<'a> Exact<'a> {
 
     /// The score of one row. COSINE with a vector of zeros is 0.
     pub fn score(&self, row: u32) -> f32 {
-        let row = self.vectors.row(row as usize);
+        self.score_vector(self.vectors.row(row as usize))
+    }
+
+    /// The score of a row that was read from elsewhere.
+    pub fn score_vector(&self, row: &[f32]) -> f32 {
         // 0 - x and not -x: of two rows at zero neither comes first.
         match self.metric {
             Metric::L2 => kernel::l2(self.query, row),

@@ -4,6 +4,7 @@
 mod annoy;
 pub mod binary;
 pub mod catalog;
+mod diskann;
 pub mod exact;
 mod flat;
 mod graph;
@@ -13,6 +14,7 @@ mod nsg;
 mod scan;
 pub mod sections;
 mod shadow;
+pub mod spill;
 #[cfg(test)]
 mod tests;
 pub mod vectors;
@@ -99,6 +101,7 @@ pub struct Scratch {
     bits: binary::Buffers,
     annoy: annoy::Buffers,
     nsg: nsg::Buffers,
+    diskann: diskann::Buffers,
 }
 
 /// The seekers of a group of queries, and what scanning needs beside them.
@@ -159,6 +162,17 @@ pub struct BuildContext<'a> {
     /// Same rows, parameters and seed: the same bytes at any number of threads.
     pub seed: u64,
     pub pace: &'a dyn Pace,
+    /// Bytes that the build should not exceed; 0 for no limit. Kinds that can build in parts keep to it.
+    pub memory: u64,
+    /// What they put elsewhere meanwhile.
+    pub spill: &'a dyn spill::Spill,
+}
+
+impl<'a> BuildContext<'a> {
+    /// Without a limit of memory.
+    pub fn new(pool: &'a rayon::ThreadPool, seed: u64, pace: &'a dyn Pace) -> BuildContext<'a> {
+        BuildContext { pool, seed, pace, memory: 0, spill: &spill::InMemory }
+    }
 }
 
 /// Asked at each checkpoint of a build (at least every 100 ms or so of work, and from one thread at a time).
@@ -206,6 +220,7 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
         }
         (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::build(spec, v, context)?),
         (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::build(spec, v, context)?),
+        (IndexType::DiskAnn, Vectors::Float(v)) => Box::new(diskann::DiskAnn::build(spec, v, context)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }
@@ -261,6 +276,7 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: Vectors) -> Result<B
         }
         (IndexType::Annoy, Vectors::Float(v)) => Box::new(annoy::Annoy::load(spec, sections, v)?),
         (IndexType::Rnsg, Vectors::Float(v)) => Box::new(nsg::Nsg::load(spec, sections, v)?),
+        (IndexType::DiskAnn, Vectors::Float(v)) => Box::new(diskann::DiskAnn::load(spec, sections, v)?),
         (other, vectors) => return Err(not_yet(other, &vectors)),
     })
 }

@@ -70,7 +70,7 @@ pub(super) fn built(
     pace: &dyn Pace,
 ) -> Result<Box<dyn Index>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    build(spec, vectors.clone().into(), &BuildContext { pool: &pool, seed: 42, pace })
+    build(spec, vectors.clone().into(), &BuildContext::new(&pool, 42, pace))
 }
 
 /// What a search asks beside its queries.

@@ -1,16 +1,21 @@
 //! A file of named sections: a magic, the sections at multiples of 64 bytes, a table of them, its length, the magic.
 //!
-//! The table is JSON: `{"spec":{...},"rows":n,"sections":[["name",offset,length],...]}`.
+//! The table is JSON: `{"spec":{...},"rows":n,"sections":[["name",offset,length],...]}`. An index that reads blocks while
+//! it is searched has them in a file beside, `NAME.blocks`; the table then says `"blocks":["name",count,salt]`, where the
+//! salt, which follows from all that was written before, tells its blocks from those of another index.
 
 use crate::error::{Code, Error, Result};
 use crate::index::sections::{SectionWriter, Sections};
 use crate::segment::Shared;
+use crate::storage::blocks::{self, Blocks, BlocksWriter};
 use crate::storage::checked::CheckedWriter;
+use crate::storage::vfs::Vfs;
 use arrow_buffer::Buffer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const MAGIC: &[u8; 8] = b"ELANIDX1";
 const ALIGNMENT: u64 = 64;
@@ -22,11 +27,16 @@ struct Table {
     spec: Value,
     rows: u64,
     sections: Vec<(String, u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blocks: Option<(String, u64, u32)>,
 }
 
 /// Writes a container.
 pub struct ContainerWriter {
+    vfs: Arc<dyn Vfs>,
     file: CheckedWriter,
+    /// Of all bytes written.
+    checksum: u32,
     path: PathBuf,
     table: Table,
 }
@@ -35,8 +45,9 @@ impl ContainerWriter {
     /// Starts the file of an index of `spec` over `rows` rows.
     pub fn create(shared: &Shared, path: &Path, spec: Value, rows: u64) -> Result<ContainerWriter> {
         let file = CheckedWriter::create(&shared.vfs, path)?;
-        let table = Table { spec, rows, sections: Vec::new() };
-        let mut writer = ContainerWriter { file, path: path.to_owned(), table };
+        let table = Table { spec, rows, sections: Vec::new(), blocks: None };
+        let vfs = shared.vfs.clone();
+        let mut writer = ContainerWriter { vfs, file, checksum: 0, path: path.to_owned(), table };
         writer.write(MAGIC)?;
         Ok(writer)
     }
@@ -58,6 +69,7 @@ impl ContainerWriter {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
         self.file.write_all(bytes).map_err(|e| Error::io(format!("cannot write {}", self.path.display()), e))
     }
 }
@@ -69,10 +81,29 @@ impl SectionWriter for ContainerWriter {
         self.table.sections.push(entry);
         self.write(bytes)
     }
+
+    fn blocks(
+        &mut self,
+        name: &str,
+        count: u64,
+        fill: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        if self.table.blocks.is_some() {
+            return Err(Error::internal(format!("section {name} of blocks is the second one")));
+        }
+        let mut file = BlocksWriter::create(&self.vfs, &blocks::beside(&self.path), self.checksum)?;
+        for number in 0..count {
+            file.push(|payload| fill(number, payload))?;
+        }
+        file.finish()?;
+        self.table.blocks = Some((name.to_owned(), count, self.checksum));
+        Ok(())
+    }
 }
 
-/// The sections of a container that must be of the index type of `spec`, over `rows` rows; they share `bytes`.
-pub fn read(bytes: &Buffer, spec: &Value, rows: u64) -> Result<Sections> {
+/// The sections of the container at `path` that must be of the index type of `spec`, over `rows` rows; they share its
+/// `bytes`.
+pub fn read(vfs: &Arc<dyn Vfs>, path: &Path, bytes: &Buffer, spec: &Value, rows: u64) -> Result<Sections> {
     let table = table(bytes).ok_or_else(|| Error::corrupt("it is no index file"))?;
     if table.spec["index_type"] != spec["index_type"] || table.rows != rows {
         return Err(Error::new(
@@ -87,6 +118,10 @@ pub fn read(bytes: &Buffer, spec: &Value, rows: u64) -> Result<Sections> {
             return Err(Error::corrupt(format!("its section {name} lies outside of it")));
         }
         sections.insert(name, bytes.slice_with_length(*offset as usize, *length as usize));
+    }
+    if let Some((name, count, salt)) = &table.blocks {
+        let reader = Blocks::open(vfs, &blocks::beside(path), *salt, *count)?;
+        sections.insert_reader(name, Arc::new(reader));
     }
     Ok(sections)
 }
@@ -104,6 +139,7 @@ fn table(bytes: &Buffer) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::fault::FaultDisk;
     use serde_json::json;
 
     fn file(sections: &str) -> Buffer {
@@ -118,26 +154,33 @@ mod tests {
         bytes.into()
     }
 
+    fn read_file(bytes: &Buffer, spec: &Value, rows: u64) -> Result<Sections> {
+        let vfs: Arc<dyn Vfs> = Arc::new(FaultDisk::new());
+        read(&vfs, Path::new("/f"), bytes, spec, rows)
+    }
+
     #[test]
     fn sections_share_the_file() {
         let bytes = file(r#"[["s",64,5],["none",128,0]]"#);
-        let sections = read(&bytes, &json!({"index_type": "A", "params": {}}), 3).unwrap();
+        let sections = read_file(&bytes, &json!({"index_type": "A", "params": {}}), 3).unwrap();
         let section = sections.bytes("s").unwrap();
         assert_eq!(section.as_slice(), b"hello");
         assert_eq!(section.as_ptr(), bytes[64..].as_ptr());
         assert!(sections.bytes("none").unwrap().is_empty());
-        assert!(read(&bytes, &json!({"index_type": "B"}), 3).is_err());
-        assert!(read(&bytes, &json!({"index_type": "A", "params": {}}), 4).is_err());
+        assert!(read_file(&bytes, &json!({"index_type": "B"}), 3).is_err());
+        assert!(read_file(&bytes, &json!({"index_type": "A", "params": {}}), 4).is_err());
     }
 
     #[test]
     fn bad_files_are_errors() {
         let spec = json!({"index_type": "A"});
-        let fails = |bytes: &Buffer| read(bytes, &spec, 3).is_err_and(|e| e.code() == Code::Corrupt);
+        let fails = |bytes: &Buffer| read_file(bytes, &spec, 3).is_err_and(|e| e.code() == Code::Corrupt);
         assert!(fails(&file(r#"[["s",64,500]]"#)));
         assert!(fails(&file(r#"[["s",18446744073709551615,5]]"#)));
         assert!(fails(&file(r#"[["s",1,5]]"#)));
         assert!(fails(&file("3")));
+        // Blocks that are not there.
+        assert!(fails(&file(r#"[],"blocks":["b",1,0]"#)));
         let good = file("[]");
         for cut in 0..good.len() {
             assert!(fails(&Buffer::from(&good[..cut])), "{cut}");

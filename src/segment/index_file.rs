@@ -85,7 +85,8 @@ impl IndexFile {
 
     fn load(&self, rows: &Rows) -> Result<LoadedIndex> {
         let bytes = CheckedFile::open(&self.shared.vfs, &self.path)?.bytes(&self.shared.pool)?;
-        let sections = container::read(&bytes, &self.spec.to_json(), rows.len() as u64)?;
+        let sections =
+            container::read(&self.shared.vfs, &self.path, &bytes, &self.spec.to_json(), rows.len() as u64)?;
         let index = index::load(&self.spec, &sections, rows.vectors().clone())?;
         let memory = self.shared.memory.reserve(index.memory() as u64, "loading the index")?;
         Ok(LoadedIndex { index, _memory: memory })
@@ -99,5 +100,133 @@ impl IndexFile {
     /// Drops it from memory; searches that run keep it until they are done.
     pub fn release(&self) {
         self.slot.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+    use crate::index::catalog::VectorKind;
+    use crate::index::{BuildContext, Pace, Probe, Queries, Scratch};
+    use crate::kernel::topk::{Hit, TopK};
+    use crate::segment::Memory;
+    use crate::segment::rows::tests::{batch, schema};
+    use crate::storage::checked;
+    use crate::storage::fault::FaultDisk;
+    use crate::storage::vfs::Vfs;
+    use std::io;
+    use std::sync::atomic::AtomicBool;
+
+    const ROWS: usize = 1500;
+
+    struct Patient;
+    impl Pace for Patient {
+        fn checkpoint(&self, _: u64, _: u64) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A disk with a saved DISKANN index over rows on a line, and these.
+    fn saved() -> (FaultDisk, Rows, IndexFile) {
+        let disk = FaultDisk::new();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let shared = Arc::new(Shared { vfs: Arc::new(disk.clone()), pool, memory: Memory::new(0) });
+        let rows = Rows::new(&schema(), batch(&(0..ROWS as i64).collect::<Vec<_>>()), None);
+        let text = r#"{"index_type":"DISKANN","metric_type":"L2","params":{"max_degree":8}}"#;
+        let spec = Arc::new(IndexSpec::from_json(text, VectorKind::Float, 3).unwrap());
+        let context = BuildContext::new(&shared.pool, 1, &Patient);
+        let index = index::build(&spec, rows.vectors().clone(), &context).unwrap();
+        let file = IndexFile::new(shared.clone(), Path::new("/"), spec, 7);
+        file.save(&*index, ROWS).unwrap();
+        (disk, rows, file)
+    }
+
+    fn search(index: &LoadedIndex, at: f32) -> Result<Vec<Hit>> {
+        let spec = IndexSpec::from_json(r#"{"index_type":"DISKANN"}"#, VectorKind::Float, 3).unwrap();
+        let params = spec.search_params(r#"{"search_list":20}"#, 3).unwrap();
+        let (query, stop) = ([at, 0.5, -1.0], AtomicBool::new(false));
+        let probe =
+            Probe { queries: Queries::Float(&query), k: 3, allow: None, params: &params, stop: &stop };
+        let mut tops = [TopK::new(3)];
+        index.index().search(&probe, &mut Scratch::default(), &mut tops)?;
+        Ok(tops[0].drain_sorted())
+    }
+
+    fn answer(row: u32) -> [Hit; 3] {
+        [(0.0625, row), (0.5625, row + 1), (1.5625, row - 1)].map(|(score, row)| Hit { score, row })
+    }
+
+    #[test]
+    fn blocks_are_read_while_searching() {
+        let (disk, rows, file) = saved();
+        assert_eq!(
+            disk.list(Path::new("/")).unwrap(),
+            ["index-7.bin", "index-7.bin.blocks", "index-7.bin.crc"]
+        );
+        let index = file.get(&rows).unwrap();
+        let places = [100u32, 700, 1400];
+        for row in places {
+            assert_eq!(search(&index, row as f32 + 0.25).unwrap(), answer(row));
+        }
+        // Reads that fail, while the index is open and when it is opened.
+        disk.fail_reads(Some(io::ErrorKind::TimedOut));
+        let failed = places.iter().filter_map(|&row| search(&index, row as f32 + 0.25).err());
+        let codes: Vec<Code> = failed.map(|error| error.code()).collect();
+        assert!(!codes.is_empty() && codes.iter().all(|&code| code == Code::Io), "{codes:?}");
+        file.release();
+        assert_eq!(file.get(&rows).err().unwrap().code(), Code::Io);
+        disk.fail_reads(None);
+        assert!(file.get(&rows).is_ok());
+        // It goes as a whole.
+        let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
+        checked::remove(&vfs, &file.path).unwrap();
+        assert_eq!(disk.list(Path::new("/")).unwrap(), [] as [&str; 0]);
+        assert_eq!(search(&index, 700.25).unwrap(), answer(700), "a search goes on with a file that is gone");
+    }
+
+    /// Whatever byte is damaged, before or after the index is opened: an error, or the right answer.
+    #[test]
+    fn damage_is_never_an_answer() {
+        let (disk, rows, file) = saved();
+        let index = file.get(&rows).unwrap();
+        let (mut searches, mut refused) = (0, 0);
+        for name in ["/index-7.bin", "/index-7.bin.blocks", "/index-7.bin.crc"] {
+            let path = Path::new(name);
+            let good = disk.read(path).unwrap();
+            for at in (0..good.len()).step_by(good.len() / 150) {
+                let mut bad = good.clone();
+                bad[at] ^= 1 << (at % 8);
+                disk.tamper(path, &bad);
+                let mut check = |index: &LoadedIndex| {
+                    for row in [100, 700, 1400] {
+                        searches += 1;
+                        match search(index, row as f32 + 0.25) {
+                            Ok(hits) => assert_eq!(hits, answer(row), "{name} {at}"),
+                            Err(error) => {
+                                assert_eq!(error.code(), Code::Corrupt, "{name} {at}: {error}");
+                                refused += 1;
+                            }
+                        }
+                    }
+                };
+                check(&index);
+                file.release();
+                match file.get(&rows) {
+                    Ok(again) => {
+                        assert!(name.ends_with("blocks"), "{name} {at}");
+                        check(&again);
+                    }
+                    Err(error) => assert_eq!(error.code(), Code::Corrupt, "{name} {at}: {error}"),
+                }
+            }
+            for len in [0, good.len() / 2, good.len() - 1] {
+                disk.tamper(path, &good[..len]);
+                file.release();
+                assert_eq!(file.get(&rows).err().unwrap().code(), Code::Corrupt, "{name} cut to {len}");
+            }
+            disk.tamper(path, &good);
+        }
+        assert!(refused > 0 && refused < searches, "{refused} of {searches}");
     }
 }

@@ -31,6 +31,11 @@ impl Memory {
         (self.limit > 0).then_some(self.limit)
     }
 
+    /// What the limit leaves, at least 1; 0 without a limit.
+    pub fn free(&self) -> u64 {
+        if self.limit == 0 { 0 } else { self.limit.saturating_sub(self.used()).max(1) }
+    }
+
     /// Takes `bytes` for `what`, or fails with both sizes.
     pub fn reserve(self: &Arc<Memory>, bytes: u64, what: &str) -> Result<Reservation> {
         let reservation = self.force(bytes);
@@ -72,12 +77,13 @@ mod tests {
         let error = memory.reserve(50, "loading").err().unwrap();
         assert_eq!(error.code(), Code::MemoryLimit);
         assert_eq!(error.message(), "loading needs 50 bytes; with the 60 in use it exceeds memory_limit 100");
-        assert_eq!(memory.used(), 60);
+        assert_eq!((memory.used(), memory.free()), (60, 40));
         drop(first);
         let all = memory.reserve(100, "b").unwrap();
-        assert_eq!(memory.used(), 100);
+        assert_eq!((memory.used(), memory.free()), (100, 1));
         drop(all);
         assert_eq!(memory.used(), 0);
+        assert_eq!(Memory::new(0).free(), 0);
         assert!(Memory::new(0).reserve(u64::MAX / 2, "no limit").is_ok());
     }
 }

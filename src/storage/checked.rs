@@ -6,6 +6,7 @@
 //! table with it, is found out.
 
 use crate::error::{Code, Error, Result};
+use crate::storage::blocks;
 use crate::storage::stamp::{Stamp, u32_at, u64_at};
 use crate::storage::vfs::{AppendFile, Vfs};
 use arrow_buffer::Buffer;
@@ -28,9 +29,15 @@ pub fn sidecar(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Removes a file and its table; that one of them is not there is fine.
+/// The files that may belong to `path`: its checksum table, and its blocks.
+pub fn companions(path: &Path) -> [PathBuf; 2] {
+    [sidecar(path), blocks::beside(path)]
+}
+
+/// Removes a file and its companions; that one of them is not there is fine.
 pub fn remove(vfs: &Arc<dyn Vfs>, path: &Path) -> Result<()> {
-    for path in [path, &sidecar(path)] {
+    let [table, blocks] = companions(path);
+    for path in [path, &table, &blocks] {
         match vfs.remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(io_error("remove", path, error));
@@ -147,7 +154,7 @@ impl Drop for CheckedWriter {
 }
 
 /// What a file's name adds to the checksum of its table: `DIRECTORY/NAME`, wherever that directory is.
-fn place(path: &Path) -> u32 {
+pub(super) fn place(path: &Path) -> u32 {
     let part =
         |path: Option<&Path>| path.and_then(Path::file_name).unwrap_or_default().as_encoded_bytes().to_vec();
     crc32c::crc32c(&[part(path.parent()), b"/".to_vec(), part(Some(path))].concat())

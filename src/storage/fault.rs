@@ -5,7 +5,8 @@
 //! content survives by its own sync, its name by the sync of its directory; each may survive without, and in any
 //! combination, as in "All File Systems Are Not Created Equal" (Pillai et al., OSDI 2014).
 
-use crate::storage::vfs::{AppendFile, LockGuard, Vfs};
+use crate::index::sections::{BLOCK_BYTES, Block};
+use crate::storage::vfs::{AppendFile, BlockFile, LockGuard, Vfs};
 use arrow_buffer::Buffer;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -54,6 +55,8 @@ struct State {
     operations: u64,
     faults: Vec<(u64, Fault)>,
     locked: Vec<usize>,
+    /// How reads fail.
+    read_fault: Option<ErrorKind>,
 }
 
 enum Node {
@@ -99,6 +102,7 @@ impl FaultDisk {
             operations: 0,
             faults: Vec::new(),
             locked: Vec::new(),
+            read_fault: None,
         })))
     }
 
@@ -112,10 +116,17 @@ impl FaultDisk {
         self.0.lock().faults.push((index, fault));
     }
 
+    /// Makes every read of a file's bytes fail so from now on; `None`: succeed again.
+    pub fn fail_reads(&self, kind: Option<ErrorKind>) {
+        self.0.lock().read_fault = kind;
+    }
+
     /// Takes all orders back. After [`Fault::PowerOff`] the disk is then what a process finds that died in the middle of
     /// the operation while the machine went on.
     pub fn heal(&self) {
-        self.0.lock().faults.clear();
+        let mut state = self.0.lock();
+        state.faults.clear();
+        state.read_fault = None;
     }
 
     /// A disk that may be found when the power comes back, without faults or locks; this one is left as it is. `seed`
@@ -129,6 +140,7 @@ impl FaultDisk {
             operations: 0,
             faults: Vec::new(),
             locked: Vec::new(),
+            read_fault: None,
         })))
     }
 
@@ -320,10 +332,20 @@ impl State {
 
     fn content(&self, path: &Path) -> io::Result<&Vec<u8>> {
         self.powered()?;
-        match &self.nodes[self.find(path)?] {
+        self.content_of(self.find(path)?)
+    }
+
+    fn content_of(&self, id: usize) -> io::Result<&Vec<u8>> {
+        match &self.nodes[id] {
             Node::File { current, .. } => Ok(current),
             Node::Dir { .. } => Err(ErrorKind::IsADirectory.into()),
         }
+    }
+
+    /// Whether bytes can be read now.
+    fn readable(&self) -> io::Result<()> {
+        self.powered()?;
+        self.read_fault.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
     fn change_file(&mut self, id: usize, change: Change) {
@@ -435,11 +457,14 @@ impl Vfs for FaultDisk {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.lock().content(path).cloned()
+        let state = self.0.lock();
+        state.readable()?;
+        state.content(path).cloned()
     }
 
     fn read_at(&self, path: &Path, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = self.0.lock();
+        state.readable()?;
         let content = state.content(path)?;
         let part = usize::try_from(offset).ok().and_then(|offset| content.get(offset..)?.get(..out.len()));
         out.copy_from_slice(part.ok_or(ErrorKind::UnexpectedEof)?);
@@ -448,6 +473,12 @@ impl Vfs for FaultDisk {
 
     fn map(&self, path: &Path) -> io::Result<Buffer> {
         Ok(Buffer::from_vec(self.read(path)?))
+    }
+
+    fn blocks(&self, path: &Path) -> io::Result<Box<dyn BlockFile>> {
+        let state = self.0.lock();
+        state.content(path)?;
+        Ok(Box::new(FaultBlocks { disk: self.clone(), id: state.find(path)? }))
     }
 
     /// Within one directory only.
@@ -539,6 +570,25 @@ impl AppendFile for FaultFile {
                 state.change_file(self.id, Change::Truncate(len));
                 return Err(error);
             }
+        }
+        Ok(())
+    }
+}
+
+struct FaultBlocks {
+    disk: FaultDisk,
+    id: usize,
+}
+
+impl BlockFile for FaultBlocks {
+    fn read(&self, numbers: &[u64], out: &mut [Block]) -> io::Result<()> {
+        let state = self.disk.0.lock();
+        state.readable()?;
+        let content = state.content_of(self.id)?;
+        for (&number, block) in numbers.iter().zip(out) {
+            let start = usize::try_from(number).ok().and_then(|number| number.checked_mul(BLOCK_BYTES));
+            let part = start.and_then(|start| content.get(start..)?.get(..BLOCK_BYTES));
+            block.0.copy_from_slice(part.ok_or(ErrorKind::UnexpectedEof)?);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The file operations the engine uses, as a trait: the real disk, and (in tests) a disk that fails and forgets.
 
+use crate::index::sections::Block;
+use crate::storage::direct::DiskBlocks;
 use crate::storage::mmap;
 use arrow_buffer::Buffer;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -14,6 +16,12 @@ pub trait AppendFile: Send {
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file to `len` bytes.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// A file of whole blocks, open for reading; removing the file does not close it.
+pub trait BlockFile: Send + Sync {
+    /// Reads block `numbers[i]` into `out[i]` (as many); `UnexpectedEof` where the file is shorter.
+    fn read(&self, numbers: &[u64], out: &mut [Block]) -> io::Result<()>;
 }
 
 /// Held while a database is open for writing; dropping it (or the process' death) frees the lock.
@@ -34,6 +42,8 @@ pub trait Vfs: Send + Sync {
     fn read_at(&self, path: &Path, offset: u64, out: &mut [u8]) -> io::Result<()>;
     /// Maps the whole file (an empty file gives an empty buffer). The mapping outlives the file's removal.
     fn map(&self, path: &Path) -> io::Result<Buffer>;
+    /// Opens a file of blocks.
+    fn blocks(&self, path: &Path) -> io::Result<Box<dyn BlockFile>>;
     /// Gives a file another name, in place of a file of that name if there is one.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
@@ -91,6 +101,10 @@ impl Vfs for Disk {
 
     fn map(&self, path: &Path) -> io::Result<Buffer> {
         mmap::map(&File::open(path)?)
+    }
+
+    fn blocks(&self, path: &Path) -> io::Result<Box<dyn BlockFile>> {
+        Ok(Box::new(DiskBlocks::open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

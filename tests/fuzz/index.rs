@@ -71,7 +71,7 @@ static SAVED: LazyLock<Vec<Saved>> = LazyLock::new(|| {
         {
             let text = format!(r#"{{"index_type":"{kind}","metric_type":"{metric}","params":{{{params}}}}}"#);
             let spec = IndexSpec::from_json(&text, VectorKind::Float, DIM).unwrap();
-            let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
+            let context = BuildContext::new(&pool, 1, &Free);
             let index = index::build(&spec, VECTORS.clone().into(), &context).unwrap();
             let mut out = Saved { spec, sections: Vec::new() };
             index.save(&mut out).unwrap();

@@ -66,7 +66,7 @@ static SEGMENT: LazyLock<Segment> = LazyLock::new(|| {
     let sealed = sealed(&shared);
     sealed.write(&[SegmentView::growing(rows())], &mut || Ok(())).unwrap();
     sealed.save_live(&Live::all(ROWS).without(&[3, 5, 59]), 1).unwrap();
-    let context = BuildContext { pool: &shared.pool, seed: 1, pace: &Free };
+    let context = BuildContext::new(&shared.pool, 1, &Free);
     let index = index::build(&SPEC, rows().vectors().clone(), &context).unwrap();
     index_file(&shared).save(&*index, ROWS).unwrap();
     let names = [Sealed::data_name().to_owned(), Sealed::live_name(1), IndexFile::name(1)];

@@ -39,7 +39,7 @@ impl Built {
     fn new(case: &Case, metric: Metric, params: &str, dim: usize, vectors: &Vectors) -> Built {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
         let spec = case.spec(metric, params, dim);
-        let context = BuildContext { pool: &pool, seed: 1, pace: &Free };
+        let context = BuildContext::new(&pool, 1, &Free);
         let index = index::build(&spec, vectors.clone(), &context).expect("an index");
         Built { spec, index }
     }

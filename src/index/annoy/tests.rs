@@ -98,7 +98,7 @@ fn spec(metric: Metric, trees: usize) -> IndexSpec {
 
 fn build_with(values: &[f32], spec: &IndexSpec, threads: usize, pace: &dyn Pace) -> Result<Annoy> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    Annoy::build(spec, vectors(values), &BuildContext { pool: &pool, seed: 7, pace })
+    Annoy::build(spec, vectors(values), &BuildContext::new(&pool, 7, pace))
 }
 
 fn build(values: &[f32], metric: Metric) -> Annoy {

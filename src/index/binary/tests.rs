@@ -120,7 +120,7 @@ fn try_build(
     pace: &dyn Pace,
 ) -> Result<Box<dyn Index>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    build(spec, vectors.clone().into(), &BuildContext { pool: &pool, seed: 42, pace })
+    build(spec, vectors.clone().into(), &BuildContext::new(&pool, 42, pace))
 }
 
 fn built(kind: &str, metric: Metric, vectors: &BinaryVectors) -> Box<dyn Index> {

@@ -185,6 +185,7 @@ pub static ENTRIES: &[Entry] = &[
     Entry {
         index_type: IndexType::DiskAnn,
         name: "DISKANN",
+        works: &[VectorKind::Float],
         build: &[param("max_degree", 1, 2_048, 56), param("search_list_size", 1, 65_535, 100)],
         search: &[
             Param { aliases: &["search_list_size"], ..width("search_list", 65_535, 16) },

@@ -69,14 +69,16 @@ pub struct Pool {
 }
 
 impl Pool {
-    fn reset(&mut self, wanted: usize) {
+    /// Forgets everything; the next search wants so many allowed nodes.
+    pub fn reset(&mut self, wanted: usize) {
         self.entries.clear();
         self.cursor = 0;
         self.wanted = wanted.max(1);
         self.allowed = 0;
     }
 
-    fn insert(&mut self, score: f32, node: u32, allowed: bool) {
+    /// Takes a node in, if it is near enough. Each node is inserted once.
+    pub fn insert(&mut self, score: f32, node: u32, allowed: bool) {
         let full = self.allowed >= self.wanted;
         if full && self.entries.last().is_some_and(|worst| score >= worst.score) {
             return;
@@ -98,7 +100,7 @@ impl Pool {
     }
 
     /// Takes the nearest node that was not expanded yet.
-    fn next(&mut self) -> Option<u32> {
+    pub fn next(&mut self) -> Option<u32> {
         while let Some(entry) = self.entries.get_mut(self.cursor) {
             self.cursor += 1;
             if entry.node & EXPANDED == 0 {

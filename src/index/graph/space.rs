@@ -61,7 +61,16 @@ impl<P: Points> Score for Scorer<'_, P> {
 impl Space {
     /// Trains on `vectors` and encodes them; node `i` is row `rows[i]`. Runs on the pool of the caller.
     pub fn encode(vectors: &FloatVectors, rows: &[u32], metric: Metric) -> Space {
-        let quantizer = Sq7::train(vectors.values(), vectors.dim(), metric == Metric::Cosine);
+        Space::encode_by(Space::train(vectors, metric), vectors, rows, metric)
+    }
+
+    /// The quantizer of all of `vectors`.
+    pub fn train(vectors: &FloatVectors, metric: Metric) -> Sq7 {
+        Sq7::train(vectors.values(), vectors.dim(), metric == Metric::Cosine)
+    }
+
+    /// [`Space::encode`] by a quantizer of [`Space::train`].
+    pub fn encode_by(quantizer: Sq7, vectors: &FloatVectors, rows: &[u32], metric: Metric) -> Space {
         let stride = sq7::stride(vectors.dim());
         let mut codes = MutableBuffer::from_len_zeroed(rows.len() * stride);
         let mut offsets = vec![0; rows.len()];

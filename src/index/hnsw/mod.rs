@@ -17,6 +17,7 @@ pub use floats::Floats;
 
 use super::catalog::{IndexSpec, Metric};
 use super::graph::beam::{Beam, EMPTY, End, Links, MAX_NODES, Pool};
+use super::graph::order::hash;
 use super::graph::space::{self, Points, Scorer};
 use super::sections::{SectionWriter, Sections};
 use super::{BuildContext, Index, Probe, Scratch};
@@ -267,14 +268,6 @@ fn arrange(total: usize, m: usize, seed: u64) -> (Vec<u32>, Vec<usize>) {
         limit /= m as u64;
     }
     (hashed.into_iter().map(|(_, row)| row).collect(), counts)
-}
-
-/// SplitMix64 (Steele, Lea & Flood 2014).
-fn hash(seed: u64, row: u32) -> u64 {
-    let mut z = seed.wrapping_add(u64::from(row).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Every row has one node.

@@ -90,7 +90,7 @@ fn spec(metric: Metric, m: usize) -> IndexSpec {
 
 fn build_with(values: &[f32], spec: &IndexSpec, threads: usize, pace: &dyn Pace) -> Result<Hnsw<Floats>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    Hnsw::<Floats>::build(spec, vectors(values), &BuildContext { pool: &pool, seed: 7, pace })
+    Hnsw::<Floats>::build(spec, vectors(values), &BuildContext::new(&pool, 7, pace))
 }
 
 fn build(values: &[f32], metric: Metric) -> Hnsw<Floats> {

@@ -17,7 +17,7 @@ fn spec(metric: Metric, out_degree: usize) -> IndexSpec {
 
 fn build_with(values: &[f32], spec: &IndexSpec, threads: usize, pace: &dyn Pace) -> Result<Nsg> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    Nsg::build(spec, vectors(values), &BuildContext { pool: &pool, seed: 7, pace })
+    Nsg::build(spec, vectors(values), &BuildContext::new(&pool, 7, pace))
 }
 
 fn build(values: &[f32], metric: Metric) -> Nsg {
@@ -164,7 +164,7 @@ fn the_navigating_node_is_near_the_mean() {
 fn nearest_neighbours_are_nearly_all_right() {
     let values = clusters(3000, 1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let context = BuildContext { pool: &pool, seed: 7, pace: &Patient };
+    let context = BuildContext::new(&pool, 7, &Patient);
     let mut progress = Progress::new(context.pace, 3000, 1);
     let rows: Vec<u32> = (0..3000).collect();
     let space = Space::encode(&vectors(&values), &rows, Metric::L2);
@@ -189,7 +189,7 @@ fn nearest_neighbours_are_nearly_all_right() {
 fn trees_split_evenly() {
     let values = clusters(3000, 1);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let context = BuildContext { pool: &pool, seed: 7, pace: &Patient };
+    let context = BuildContext::new(&pool, 7, &Patient);
     let mut progress = Progress::new(context.pace, 3000, 1);
     let rows: Vec<u32> = (0..3000).collect();
     let space = Space::encode(&vectors(&values), &rows, Metric::L2);
