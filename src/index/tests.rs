@@ -378,7 +378,7 @@ fn builds_tell_how_far_they_are_and_can_be_stopped() {
 #[test]
 fn a_builds_memory_covers_its_index() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let context = BuildContext { pool: &pool, seed: 42, pace: &Free };
+    let context = BuildContext::new(&pool, 42, &Free);
     for (rows, dim) in [(1500, 8), (400, 104)] {
         let bits: Vec<u8> = (0..rows * dim / 8).map(|i| (i * i >> 3) as u8).collect();
         let kinds = [

@@ -187,7 +187,7 @@ mod tests {
         sealed.write(&[growing], &mut || Ok(())).unwrap();
         let text = r#"{"index_type":"FLAT","metric_type":"L2"}"#;
         let spec = Arc::new(IndexSpec::from_json(text, VectorKind::Float, 3).unwrap());
-        let context = BuildContext { pool: &shared.pool, seed: 1, pace: &Free };
+        let context = BuildContext::new(&shared.pool, 1, &Free);
         let rows = sealed.rows().unwrap();
         let index = index::build(&spec, rows.vectors().clone(), &context).unwrap();
         let file = Arc::new(IndexFile::new(shared.clone(), sealed.dir(), spec, 1));
