@@ -248,9 +248,10 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
         IndexType::IvfPq => lists(param("m").max(1)) + 256 * dim * NUMBER,
         IndexType::Hnsw => graph(2 * param("M") + 2),
         IndexType::Rnsg => graph(param("out_degree") + param("candidate_pool_size")),
-        IndexType::Annoy => rows * (code + 4 * NUMBER * param("n_trees")),
+        // Of each row two codes, and in each tree its number and a normal for some tens of rows.
+        IndexType::Annoy => rows * (2 * code + param("n_trees") * (2 * NUMBER + 16)),
         // Built in parts that fit into what is left: a part of a tenth of the rows.
-        IndexType::DiskAnn => rows * (dim / 4 + NUMBER) + graph(64) / 10,
+        IndexType::DiskAnn => rows * ((dim / 2).min(512) + 4 * NUMBER) + graph(param("max_degree")) / 10,
         IndexType::GpuBruteForce | IndexType::GpuIvfFlat | IndexType::GpuIvfPq | IndexType::GpuCagra => {
             rows * dim * NUMBER
         }
