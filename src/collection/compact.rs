@@ -136,10 +136,18 @@ impl Core {
 
     /// Does what a call has asked for or the policy says is due; says whether there was something to do.
     pub fn compact_due(&self) -> bool {
-        let Ok(_writing) = self.writing() else { return false };
         let (requested, may_try) = {
             let status = self.compaction.status.lock();
             (status.requested, status.retry_at.is_none_or(|at| Instant::now() >= at))
+        };
+        let _writing = match self.writing() {
+            Ok(writing) => writing,
+            Err(error) => {
+                if requested {
+                    self.compaction_failed(error);
+                }
+                return false;
+            }
         };
         if !requested && !(self.store.options.auto_compaction && may_try) {
             return false;

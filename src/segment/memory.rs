@@ -1,4 +1,5 @@
-//! The memory budget of a database: growing rows and loaded indexes. Mapped files are the kernel's to drop.
+//! The memory budget of a database: growing rows, loaded indexes, and what builds and compactions work with. Mapped files are
+//! the kernel's to drop.
 
 use crate::error::{Code, Error, Result};
 use std::sync::Arc;
