@@ -169,7 +169,7 @@ fn whole(
     progress: &mut Progress,
 ) -> Result<Links> {
     let space = context.pool.install(|| Space::encode(vectors, &order, spec.metric));
-    let table = vamana::build(&space, order.len(), shape, context, progress)?;
+    let table = vamana::build(&space, order.len(), shape, context, progress)?.places;
     drop(space);
     let degree = shape.degree;
     let mut links = vec![EMPTY; table.len()];

@@ -129,7 +129,7 @@ pub fn build(
         let order = arrange(vectors, spec.metric, members.clone(), context, progress)?;
         let space =
             context.pool.install(|| Space::encode_by(quantizer.clone(), vectors, &order, spec.metric));
-        let table = vamana::build(&space, order.len(), shape, context, progress)?;
+        let table = vamana::build(&space, order.len(), shape, context, progress)?.places;
         drop(space);
         write_part(&order, &table, shape.degree, &mut *file)?;
         written += members.len() as u64;

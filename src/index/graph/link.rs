@@ -51,16 +51,16 @@ impl<'a> Linker<'a> {
         work(&mut self.workers[thread].lock())
     }
 
-    /// Gives nodes their reverse links: grouped by the node that they start from, which selects anew when it has more than
-    /// its degree.
-    pub fn take_in(&self, table: &mut Table, mut reverse: Vec<Reverse>) {
+    /// Gives nodes their reverse links: grouped by the node that they start from, which selects anew by `rule` when it has
+    /// no places left.
+    pub fn take_in(&self, table: &mut Table, mut reverse: Vec<Reverse>, rule: Rule) {
         let (degree, links) = (table.degree, table.links());
         let lists = self.context.pool.install(|| {
             reverse.par_sort_unstable_by(|a, b| a.from.cmp(&b.from).then(a.to.order(&b.to)));
             let groups: Vec<&[Reverse]> = reverse.chunk_by(|a, b| a.from == b.from).collect();
             let mut lists = vec![EMPTY; groups.len() * degree];
             let merge = |(group, list): (&&[Reverse], &mut [u32])| {
-                self.worker(|worker| self.merge(links.of(group[0].from), group, worker, list));
+                self.worker(|worker| self.merge(links.of(group[0].from), group, rule, worker, list));
             };
             groups.par_iter().zip(lists.par_chunks_exact_mut(degree)).with_min_len(16).for_each(merge);
             lists
@@ -72,7 +72,7 @@ impl<'a> Linker<'a> {
     }
 
     /// The links of one node with new ones among them.
-    fn merge(&self, old: &[u32], group: &[Reverse], worker: &mut Worker, list: &mut [u32]) {
+    fn merge(&self, old: &[u32], group: &[Reverse], rule: Rule, worker: &mut Worker, list: &mut [u32]) {
         let Worker { target, selector, candidates, .. } = worker;
         candidates.clear();
         candidates.extend(group.iter().map(|r| r.to).filter(|new| !old.contains(&new.node)));
@@ -85,7 +85,7 @@ impl<'a> Linker<'a> {
         candidates.extend(old.iter().map(|&n| Scored { score: self.space.score_one(target, n), node: n }));
         candidates.sort_unstable_by(Scored::order);
         let own = self.space.score_one(target, node);
-        selector.select(self.space, candidates, own, Rule::plain(list.len()));
+        selector.select(self.space, candidates, own, rule);
         fill(list, selector.kept.iter().map(|kept| kept.node));
     }
 
@@ -182,7 +182,7 @@ impl Table {
 }
 
 /// Fills `list` from the front and ends it.
-fn fill(list: &mut [u32], links: impl Iterator<Item = u32>) {
+pub fn fill(list: &mut [u32], links: impl Iterator<Item = u32>) {
     let mut places = list.iter_mut();
     for (place, link) in places.by_ref().zip(links) {
         *place = link;

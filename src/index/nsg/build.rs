@@ -86,7 +86,8 @@ pub fn build(
         let links = table.links();
         let back = |node: usize| linker.worker(|worker| links_back(space, links, node as u32, worker));
         let reverse = context.pool.install(|| batch.clone().into_par_iter().flat_map_iter(back).collect());
-        linker.take_in(&mut table, reverse);
+        let rule = Rule::plain(table.degree);
+        linker.take_in(&mut table, reverse, rule);
         progress.advance(batch.len() as u64 * LINK_WORK)?;
     }
     linker.connect(&mut table, entry, shape.search_length)?;
