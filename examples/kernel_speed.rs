@@ -17,7 +17,7 @@ fn seconds(mut call: impl FnMut()) -> f64 {
     best
 }
 
-/// Prints the bytes read and the multiplications made in a second.
+/// Prints the bytes read and the multiplications made (of bits: the rows compared) in a second.
 fn report(name: &str, dim: usize, bytes: usize, products: usize, seconds: f64) {
     let (bytes, products) = (bytes as f64 / seconds / 1e9, products as f64 / seconds / 1e9);
     println!("{name:32} dim {dim:4}  {bytes:7.1} GB/s  {products:7.1} G products/s");
@@ -89,10 +89,37 @@ fn codes(dim: usize) {
     report(&format!("dot_code_block {nq} x {n}"), dim, n * stride, nq * n * stride, time);
 }
 
+fn bits(dim: usize) {
+    let stride = dim / 8;
+    let query = vec![0x5au8; stride];
+    for (place, size) in [("cached", 192 << 10), ("memory", 128 << 20)] {
+        let n = size / stride;
+        let all: Vec<u8> = (0..n * stride).map(|i| (i % 251) as u8).collect();
+        let rows: Vec<u32> = (0..n as u64).map(|i| (i * 1_000_003 % n as u64) as u32).collect();
+        let mut out = vec![0i32; n];
+        let mut line = |name: &str, call: &mut dyn FnMut(&mut [i32])| {
+            let time = seconds(|| call(black_box(&mut out)));
+            report(&format!("{name} {place}"), dim, n * stride, n, time);
+        };
+        line("hamming_rows", &mut |out| kernel::hamming_rows(&query, &all, out));
+        line("hamming_gather of 32", &mut |out| {
+            for (out, rows) in out.chunks_mut(32).zip(rows.chunks(32)) {
+                kernel::hamming_gather(&query, &all, rows, out);
+            }
+        });
+    }
+    let (nq, n) = (64, 4096);
+    let (queries, rows) = (vec![3u8; nq * stride], vec![5u8; n * stride]);
+    let mut out = vec![0i32; nq * n];
+    let time = seconds(|| kernel::hamming_block(&queries, &rows, stride, black_box(&mut out)));
+    report(&format!("hamming_block {nq} x {n}"), dim, n * stride, nq * n, time);
+}
+
 fn main() {
     println!("level {}", kernel::level_name());
     for dim in [384, 784] {
         floats(dim);
         codes(dim);
     }
+    [256, 2048].into_iter().for_each(bits);
 }

@@ -705,7 +705,8 @@ typedef struct elanus_index_progress {
  *
  * @param field   The vector field.
  * @param index   JSON: `{"index_type":"HNSW","metric_type":"COSINE","params":{"M":16,"efConstruction":200}}`.
- *                index_type is FLAT, IVF_FLAT or HNSW; metric_type L2 (squared), IP or COSINE.
+ *                README's table lists the index types with their metrics and parameters. Parameters that are absent
+ *                take their defaults, those that a type does not know are ignored.
  * @param options NULL for the defaults: replace another index, wait.
  * @param error   Receives the failure; may be NULL. ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED for a type of Milvus' that
  *                this version does not have, ELANUS_CODE_CANCELED when the progress callback said so.

@@ -9,7 +9,7 @@
 /// Segments of a class that merge.
 const FANOUT: u64 = 4;
 /// Bytes up to which segments are of the lowest class.
-const SMALLEST: u64 = 1 << 20;
+const SMALLEST: u64 = 64 << 10;
 /// A segment is rewritten when more than one of so many rows is dead.
 const DEAD_SHARE: u64 = 5;
 
@@ -105,7 +105,9 @@ mod tests {
             assert!(group.len() == 1 || merged.bytes <= limits.bytes, "{group:?}");
             written += merged.bytes;
             segments[group[0]] = merged;
-            group[1..].iter().rev().for_each(|&place| drop(segments.remove(place)));
+            for &place in group[1..].iter().rev() {
+                segments.remove(place);
+            }
         }
         written
     }

@@ -229,11 +229,12 @@ pub fn build(spec: &IndexSpec, vectors: Vectors, context: &BuildContext) -> Resu
 /// keeps to a budget of its own needs this much at least.
 pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
     let rows = vectors.len() as u64;
-    // Values of a row, and bytes of its code or its bits.
-    let (dim, code) = match vectors {
+    // Values of a row, and bytes of its code, which is whole cache lines and has a few numbers beside it.
+    let (dim, values) = match vectors {
         Vectors::Float(vectors) => (vectors.dim() as u64, vectors.dim() as u64),
         Vectors::Binary(vectors) => (8 * vectors.stride() as u64, vectors.stride() as u64),
     };
+    let code = values.next_multiple_of(64) + 16;
     let param = |name: &str| spec.params.count(name) as u64;
     /// Row numbers, scores, centroids.
     const NUMBER: u64 = 4;
@@ -242,13 +243,13 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
     // Of each row its neighbours with their distances, twice while the graph is packed.
     let graph = |degree: u64| rows * (code + degree * 3 * NUMBER);
     match spec.index_type {
-        IndexType::Flat => rows * (code + 2 * NUMBER),
-        IndexType::BinFlat => rows * NUMBER,
+        IndexType::Flat | IndexType::BinFlat => rows * code,
         IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::BinIvfFlat => lists(code),
         IndexType::IvfPq => lists(param("m").max(1)) + 256 * dim * NUMBER,
         IndexType::Hnsw => graph(2 * param("M") + 2),
         IndexType::Rnsg => graph(param("out_degree") + param("candidate_pool_size")),
-        IndexType::Annoy => rows * 3 * NUMBER * param("n_trees"),
+        // Of each row two codes, and in each tree its number and a normal for some tens of rows.
+        IndexType::Annoy => rows * (2 * code + param("n_trees") * (2 * NUMBER + 16)),
         // Built in parts that fit into what is left: a part of a tenth of the rows.
         IndexType::DiskAnn => rows * ((dim / 2).min(512) + 4 * NUMBER) + graph(param("max_degree")) / 10,
         IndexType::GpuBruteForce | IndexType::GpuIvfFlat | IndexType::GpuIvfPq | IndexType::GpuCagra => {

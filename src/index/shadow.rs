@@ -4,7 +4,7 @@ use super::catalog::Metric;
 use super::sections::{SectionWriter, Sections};
 use super::vectors::FloatVectors;
 use crate::error::{Error, Result};
-use crate::quant::sq7::{self, Form, Sq7};
+use crate::quant::sq7::{self, Chunks, Form, Sq7};
 use arrow_buffer::{MutableBuffer, ScalarBuffer, ToByteSlice};
 use rayon::prelude::*;
 
@@ -12,6 +12,50 @@ use rayon::prelude::*;
 const CHUNK_ROWS: usize = 1024;
 /// Rows between two calls of `advance`.
 const STEP_ROWS: usize = 32 * CHUNK_ROWS;
+
+/// Chunks of rows that are trained on between two pauses.
+const TRAINED_CHUNKS: usize = 16;
+
+/// Training on the threads of a pool.
+struct Pooled<'a> {
+    pool: &'a rayon::ThreadPool,
+    /// Called every few milliseconds of work; an error ends it.
+    pause: &'a mut dyn FnMut() -> Result<()>,
+}
+
+impl Chunks for Pooled<'_> {
+    type Error = Error;
+
+    fn map<T: Send>(
+        &mut self,
+        values: &[f32],
+        chunk: usize,
+        one: impl Fn(&[f32]) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        let mut all = Vec::with_capacity(values.len().div_ceil(chunk));
+        for values in values.chunks(chunk * TRAINED_CHUNKS) {
+            self.pool.install(|| all.par_extend(values.par_chunks(chunk).map(&one)));
+            (self.pause)()?;
+        }
+        Ok(all)
+    }
+}
+
+/// Training on all threads of the caller's pool, which nothing stops.
+pub struct AllThreads;
+
+impl Chunks for AllThreads {
+    type Error = std::convert::Infallible;
+
+    fn map<T: Send>(
+        &mut self,
+        values: &[f32],
+        chunk: usize,
+        one: impl Fn(&[f32]) -> T + Sync,
+    ) -> std::result::Result<Vec<T>, Self::Error> {
+        Ok(values.par_chunks(chunk).map(&one).collect())
+    }
+}
 
 /// Codes, `|y|^2` and error of each row, in the order of scanning. A place is a row's number in that order.
 #[derive(Clone, Debug)]
@@ -37,7 +81,8 @@ impl Shadow {
         advance: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Shadow> {
         let dim = vectors.dim();
-        let quantizer = Sq7::train(vectors.values(), dim, metric == Metric::Cosine);
+        let mut chunks = Pooled { pool, pause: &mut || advance(0) };
+        let quantizer = Sq7::train(vectors.values(), dim, metric == Metric::Cosine, &mut chunks)?;
         let stride = sq7::stride(dim);
         let rows = order.map_or(vectors.len(), <[u32]>::len);
         let mut codes = vec![0u8; rows * stride];

@@ -1,7 +1,7 @@
 //! FLAT and IVF_FLAT against the exhaustive scan; sections, determinism, bad bytes.
 
 use super::catalog::{Metric, VectorKind};
-use super::vectors::FloatVectors;
+use super::vectors::{BinaryVectors, FloatVectors};
 use super::*;
 use crate::kernel::topk::Hit;
 use arrow_buffer::Buffer;
@@ -372,4 +372,31 @@ fn builds_tell_how_far_they_are_and_can_be_stopped() {
     }
     let hnsw = IndexSpec { index_type: IndexType::GpuCagra, ..spec("FLAT", Metric::L2, 1, 10) };
     assert_eq!(built(&hnsw, &vectors, 1, &Free).err().unwrap().code(), Code::IndexTypeNotSupported);
+}
+
+/// What a build reserves covers what stays of it, and is not out of all proportion.
+#[test]
+fn a_builds_memory_covers_its_index() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let context = BuildContext::new(&pool, 42, &Free);
+    for (rows, dim) in [(1500, 8), (400, 104)] {
+        let bits: Vec<u8> = (0..rows * dim / 8).map(|i| (i * i >> 3) as u8).collect();
+        let kinds = [
+            (VectorKind::Float, "L2", Vectors::from(vectors(rows, dim))),
+            (VectorKind::Binary, "HAMMING", BinaryVectors::new(bits.into(), dim / 8).into()),
+        ];
+        for (kind, metric, vectors) in kinds {
+            for entry in catalog::table::ENTRIES.iter().filter(|entry| entry.works.contains(&kind)) {
+                let name = entry.name;
+                let text = format!(
+                    r#"{{"index_type":"{name}","metric_type":"{metric}","params":{{"m":4,"nlist":8}}}}"#
+                );
+                let spec = IndexSpec::from_json(&text, kind, dim).unwrap();
+                let index = build(&spec, vectors.clone(), &context).unwrap();
+                let (estimate, kept) = (build_memory(&spec, &vectors), index.memory() as u64);
+                assert!(estimate >= kept, "{name}, {rows} x {dim}: {estimate} for {kept}");
+                assert!(estimate <= 8 * kept + (1 << 20), "{name}, {rows} x {dim}: {estimate} for {kept}");
+            }
+        }
+    }
 }

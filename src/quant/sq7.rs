@@ -21,6 +21,8 @@ pub const ZERO_CODE: i32 = 64;
 
 /// Rows that [`Sq7::train`] looks at to choose the step.
 const SAMPLE_ROWS: usize = 1 << 16;
+/// Rows that one task looks at.
+const CHUNK_ROWS: usize = 2048;
 /// One value in so many may lie outside the range of the codes, so that rare outliers cost only their own rows.
 const CLIPPED_ONE_IN: u64 = 10_000;
 /// Squared lengths above this are left to the exact kernels: sums of a few of them are still finite floats.
@@ -76,38 +78,68 @@ pub enum Form {
     NegatedDot,
 }
 
+/// How training runs over parts of the rows: by one thread or by several.
+pub trait Chunks {
+    type Error;
+
+    /// What `one` makes of each `chunk` values, in their order.
+    fn map<T: Send>(
+        &mut self,
+        values: &[f32],
+        chunk: usize,
+        one: impl Fn(&[f32]) -> T + Sync,
+    ) -> Result<Vec<T>, Self::Error>;
+}
+
+/// One thread, which nothing stops.
+pub struct OneThread;
+
+impl Chunks for OneThread {
+    type Error = std::convert::Infallible;
+
+    fn map<T: Send>(
+        &mut self,
+        values: &[f32],
+        chunk: usize,
+        one: impl Fn(&[f32]) -> T + Sync,
+    ) -> Result<Vec<T>, Self::Error> {
+        Ok(values.chunks(chunk).map(one).collect())
+    }
+}
+
 impl Sq7 {
-    /// Trains on all rows (`values` holds whole rows). The same numbers at every level: no SIMD in here.
+    /// Trains on all rows (`values` holds whole rows). The same numbers at every level, and however `chunks` runs: no SIMD
+    /// in here, and parts are added up in their order.
     ///
     /// Range and centre follow from the 99.99 % quantile of sizes over at most 65,536 evenly spaced rows: values beyond
     /// it count as the quantile in the mean, and beyond it codes are clamped; [`Lost::error`] says what that lost.
-    pub fn train(values: &[f32], dim: usize, normalise: bool) -> Sq7 {
+    pub fn train<C: Chunks>(
+        values: &[f32],
+        dim: usize,
+        normalise: bool,
+        chunks: &mut C,
+    ) -> Result<Sq7, C::Error> {
         let rows = values.len() / dim;
-        let clip_around = |mean: &[f32]| {
-            let mut sizes = Histogram::new();
-            for row in values.chunks_exact(dim).step_by(rows.div_ceil(SAMPLE_ROWS).max(1)) {
+        let every = rows.div_ceil(SAMPLE_ROWS).max(1);
+        let mut mean = vec![0f32; dim];
+        let clip = f64::from(clip_around(&mean, values, every, normalise, chunks)?);
+        let sums = |rows: &[f32]| {
+            let mut sums = vec![0f64; dim];
+            for row in rows.chunks_exact(dim) {
                 let factor = row_factor(row, normalise);
-                for (&x, &m) in row.iter().zip(mean) {
-                    sizes.add((f64::from(x) * factor - f64::from(m)) as f32);
+                for (sum, &x) in sums.iter_mut().zip(row) {
+                    *sum += (f64::from(x) * factor).clamp(-clip, clip);
                 }
             }
-            sizes.clip()
+            sums
         };
-        let mut mean = vec![0f32; dim];
-        let clip = f64::from(clip_around(&mean));
-        let mut sums = vec![0f64; dim];
-        for row in values.chunks_exact(dim) {
-            let factor = row_factor(row, normalise);
-            for (sum, &x) in sums.iter_mut().zip(row) {
-                *sum += (f64::from(x) * factor).clamp(-clip, clip);
-            }
+        let parts = chunks.map(values, CHUNK_ROWS * dim, sums)?;
+        for (i, mean) in mean.iter_mut().enumerate() {
+            *mean = (parts.iter().map(|part| part[i]).sum::<f64>() / rows.max(1) as f64) as f32;
         }
-        for (mean, &sum) in mean.iter_mut().zip(&sums) {
-            *mean = (sum / rows.max(1) as f64) as f32;
-        }
-        let step =
-            (clip_around(&mean) / (f32::from(MAX_CODE) - ZERO_CODE as f32 + 0.5)).max(f32::MIN_POSITIVE);
-        Sq7 { mean, step, normalise }
+        let clip = clip_around(&mean, values, every, normalise, chunks)?;
+        let step = (clip / (f32::from(MAX_CODE) - ZERO_CODE as f32 + 0.5)).max(f32::MIN_POSITIVE);
+        Ok(Sq7 { mean, step, normalise })
     }
 
     /// Encodes one row into `code` (of [`stride`] bytes).
@@ -243,6 +275,31 @@ impl Query {
     }
 }
 
+/// The size around `mean` that only few values exceed, looking at one row of `every`.
+fn clip_around<C: Chunks>(
+    mean: &[f32],
+    values: &[f32],
+    every: usize,
+    normalise: bool,
+    chunks: &mut C,
+) -> Result<f32, C::Error> {
+    let dim = mean.len();
+    let sizes = |rows: &[f32]| {
+        let mut sizes = Histogram::new();
+        for row in rows.chunks_exact(dim).step_by(every) {
+            let factor = row_factor(row, normalise);
+            for (&x, &m) in row.iter().zip(mean) {
+                sizes.add((f64::from(x) * factor - f64::from(m)) as f32);
+            }
+        }
+        sizes
+    };
+    let mut sizes = chunks.map(values, every * CHUNK_ROWS * dim, sizes)?.into_iter();
+    let mut all = sizes.next().unwrap_or_else(Histogram::new);
+    sizes.for_each(|sizes| all.merge(&sizes));
+    Ok(all.clip())
+}
+
 /// What a row is multiplied with before it is encoded: one over its length, or 1 (also for a row of zeros).
 fn row_factor(row: &[f32], normalise: bool) -> f64 {
     if !normalise {
@@ -273,6 +330,11 @@ impl Histogram {
             self.bins[(value.abs().to_bits() >> 16) as usize] += 1;
             self.total += 1;
         }
+    }
+
+    fn merge(&mut self, other: &Histogram) {
+        self.bins.iter_mut().zip(&other.bins).for_each(|(bin, other)| *bin += other);
+        self.total += other.total;
     }
 
     /// The size that only one in [`CLIPPED_ONE_IN`] exceeds, zeros not counted; 1 when there is none.

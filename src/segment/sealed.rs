@@ -154,3 +154,85 @@ fn live_rows(
     }
     gather_in_steps(schema.arrow(), &batches, &runs, go_on)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::catalog::{IndexSpec, VectorKind};
+    use crate::index::{self, BuildContext, Pace};
+    use crate::segment::rows::tests::{batch, schema};
+    use crate::segment::{IndexFile, Memory};
+    use crate::storage::fault::FaultDisk;
+    use crate::storage::vfs::Vfs;
+
+    struct Free;
+
+    impl Pace for Free {
+        fn checkpoint(&self, _: u64, _: u64) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn shared(disk: &FaultDisk) -> Arc<Shared> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        Arc::new(Shared { vfs: Arc::new(disk.clone()), pool, memory: Memory::new(0) })
+    }
+
+    #[test]
+    fn files_go_with_their_last_user() {
+        let disk = FaultDisk::new();
+        let (shared, schema) = (shared(&disk), Arc::new(schema()));
+        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None));
+        let sealed = Arc::new(Sealed::new(shared.clone(), schema.clone(), Path::new("/c"), 1, 3));
+        sealed.write(&[growing], &mut || Ok(())).unwrap();
+        let text = r#"{"index_type":"FLAT","metric_type":"L2"}"#;
+        let spec = Arc::new(IndexSpec::from_json(text, VectorKind::Float, 3).unwrap());
+        let context = BuildContext::new(&shared.pool, 1, &Free);
+        let rows = sealed.rows().unwrap();
+        let index = index::build(&spec, rows.vectors().clone(), &context).unwrap();
+        let file = Arc::new(IndexFile::new(shared.clone(), sealed.dir(), spec, 1));
+        file.save(&*index, 3).unwrap();
+        sealed.release();
+        let mut view = SegmentView::sealed(sealed.clone(), Live::all(3));
+        view.index = Some(file);
+        let search = view.clone();
+        drop(sealed);
+
+        let names = || disk.list(Path::new("/c/segments/1")).unwrap_or_default();
+        view.drop_index();
+        assert!(names().contains(&"index-1.bin".to_owned()), "a search may still want it");
+        assert!(search.loaded_index().unwrap().is_some(), "and opens it only now");
+        let without_index = view.clone();
+        drop(search);
+        assert_eq!(names(), ["data.arrow", "data.arrow.crc"]);
+        view.doom();
+        drop(view);
+        assert_eq!(without_index.rows().unwrap().len(), 3);
+        drop(without_index);
+        assert!(!disk.exists(Path::new("/c/segments/1")).unwrap());
+        assert_eq!(rows.len(), 3, "what is mapped stays readable");
+    }
+
+    #[test]
+    fn a_write_that_is_stopped_says_so() {
+        let disk = FaultDisk::new();
+        let schema = Arc::new(schema());
+        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None));
+        for stop_at in 0.. {
+            let sealed = Sealed::new(shared(&disk), schema.clone(), Path::new("/c"), 1, 3);
+            let mut asked = 0;
+            let written = sealed.write(&[growing.clone()], &mut || {
+                asked += 1;
+                if asked > stop_at { Err(crate::error::Error::internal("enough")) } else { Ok(()) }
+            });
+            if let Err(error) = written {
+                assert_eq!(error.message(), "enough");
+                assert!(disk.list(sealed.dir()).unwrap().is_empty(), "no half of a file");
+                continue;
+            }
+            // Once a column, and for the parts of the file.
+            assert!(stop_at > schema.fields().len(), "{stop_at}");
+            return assert_eq!(sealed.rows().unwrap().batch(), &batch(&[3, 1, 2]));
+        }
+    }
+}

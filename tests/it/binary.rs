@@ -5,8 +5,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, RecordBatch};
 use elanus::collection::{Collection, IndexRequest, OnConflict, Queries, SearchOptions, SearchResult};
 use elanus::error::Code;
+use elanus::index::catalog::{IndexSpec, VectorKind};
+use elanus::index::vectors::BinaryVectors;
+use elanus::index::{self, BuildContext, Pace, Probe, Scratch};
+use elanus::kernel::topk::TopK;
 use elanus::schema::Schema;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 const BYTES: usize = 12;
@@ -93,7 +98,7 @@ fn check(collection: &Collection, metric: &'static str, ids: &[i64]) {
     }
 }
 
-fn index(collection: &Collection, kind: &str, metric: &str) {
+fn create_index(collection: &Collection, kind: &str, metric: &str) {
     let params = r#"{"nlist":16,"M":16,"efConstruction":200}"#;
     let description = format!(r#"{{"index_type":"{kind}","metric_type":"{metric}","params":{params}}}"#);
     let request = IndexRequest {
@@ -125,7 +130,7 @@ fn a_whole_life_with_every_index() {
             let metrics =
                 if kind.ends_with("FLAT") && !kind.contains("IVF") { &METRICS[..] } else { &METRICS[..3] };
             for metric in metrics {
-                index(&collection, kind, metric);
+                create_index(&collection, kind, metric);
                 let told = collection.describe_index("by_v").unwrap();
                 assert_eq!((&told["index_type"], &told["metric_type"]), (&kind.into(), &(*metric).into()));
                 assert_eq!(told["indexed_rows"], told["total_rows"]);
@@ -139,7 +144,7 @@ fn a_whole_life_with_every_index() {
                 assert_eq!(refused.err().map(|e| e.code()), Some(Code::InvalidParameter));
             }
         }
-        index(&collection, "IVF_FLAT", "JACCARD");
+        create_index(&collection, "IVF_FLAT", "JACCARD");
     }
     let database = open(dir.path());
     let collection = database.collection("c").unwrap();
@@ -216,5 +221,46 @@ fn bad_requests() {
         let error = collection.create_index(&request, None).unwrap_err();
         assert_eq!(error.code(), Code::InvalidParameter, "{kind}");
         assert!(error.message().contains(text), "{}", error.message());
+    }
+}
+
+/// Bytes of a file of `examples/data`.
+fn data(name: &str) -> Vec<u8> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data").join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// BIN_FLAT finds the neighbours that are recorded beside the sets of bits, row by row.
+#[test]
+fn the_recorded_neighbours_are_found() {
+    for (set, dim) in [("sign", 384), ("tags", 256)] {
+        let vectors = |name| BinaryVectors::new(data(&format!("{set}/{name}.u8")).into(), dim / 8);
+        let (base, queries) = (vectors("base"), vectors("queries"));
+        for metric in ["HAMMING", "JACCARD"] {
+            let truth = data(&format!("{set}/gt_{}.i32", metric.to_lowercase()));
+            let text = format!(r#"{{"index_type":"BIN_FLAT","metric_type":"{metric}"}}"#);
+            let spec = IndexSpec::from_json(&text, VectorKind::Binary, dim).unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+            let context = BuildContext::new(&pool, 1, &Free);
+            let index = index::build(&spec, base.clone().into(), &context).unwrap();
+            let (params, stop) = (spec.search_params("", 100).unwrap(), AtomicBool::new(false));
+            let bits = Queries::Binary(queries.bytes());
+            let probe = Probe { queries: bits, k: 100, allow: None, params: &params, stop: &stop };
+            let mut tops = vec![TopK::new(100); queries.len()];
+            index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
+            assert_eq!(truth.len(), 400 * queries.len());
+            for (top, truth) in tops.iter_mut().zip(truth.chunks_exact(400)) {
+                let found = top.drain_sorted().into_iter().flat_map(|hit| hit.row.to_le_bytes());
+                assert_eq!(found.collect::<Vec<u8>>(), truth, "{set} {metric}");
+            }
+        }
+    }
+}
+
+struct Free;
+
+impl Pace for Free {
+    fn checkpoint(&self, _: u64, _: u64) -> elanus::Result<()> {
+        Ok(())
     }
 }

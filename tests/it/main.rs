@@ -2,6 +2,7 @@
 
 mod api;
 mod binary;
+mod churn;
 mod compact;
 mod concurrent;
 mod crash;

@@ -21,8 +21,8 @@ impl Case {
         self.entry.metrics(self.kind)
     }
 
-    pub fn promise(&self) -> Promise {
-        Promise::of(self.entry.index_type)
+    pub fn promise(&self, metric: Metric) -> Promise {
+        Promise::of(self.entry.index_type, metric)
     }
 
     /// `{"index_type","metric_type","params"}`.
@@ -54,7 +54,7 @@ pub struct Promise {
 
 impl Promise {
     /// A type that is not named here is held to the strictest.
-    fn of(index_type: IndexType) -> Promise {
+    fn of(index_type: IndexType, metric: Metric) -> Promise {
         let near =
             Promise { typical: "{}", at_defaults: 0.95, wide: "{}", when_wide: 0.99, exact_scores: true };
         let lists = Promise {
@@ -74,6 +74,10 @@ impl Promise {
             IndexType::IvfPq => Promise { at_defaults: 0.50, when_wide: 0.65, exact_scores: false, ..lists },
             IndexType::Hnsw => {
                 Promise { typical: r#"{"M":16,"efConstruction":200}"#, wide: r#"{"ef":256}"#, ..near }
+            }
+            // Its one layer is lost among inner products of rows of uneven lengths.
+            IndexType::Rnsg if metric == Metric::Ip => {
+                Promise { at_defaults: 0.35, when_wide: 0.70, ..Promise::of(index_type, Metric::L2) }
             }
             IndexType::Rnsg => Promise {
                 typical: r#"{"search_length":60,"out_degree":30,"candidate_pool_size":150,"knng":60}"#,

@@ -142,7 +142,9 @@ fn search_parameters(case: &Case, bed: &Bed) {
             let text = format!("Invalid {}: {value} is not an integer", param.name);
             bed.refuses(&about(value), Code::InvalidParameter, &text, || asked(&with(param.name, value)));
         }
-        for value in [i128::from(low) - 1, i128::from(param.max) + 1] {
+        // An integer below all that have 64 bits is a float in JSON.
+        let beyond = [i128::from(low) - 1, i128::from(param.max) + 1].into_iter();
+        for value in beyond.filter(|&value| value >= i128::from(i64::MIN)) {
             let text = out_of_range(param, value, low);
             let about = about(&value.to_string());
             bed.refuses(&about, Code::InvalidParameter, &text, || asked(&with(param.name, value)));

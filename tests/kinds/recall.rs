@@ -92,7 +92,7 @@ fn limit(distances: &[f64]) -> f64 {
 
 /// One type and one metric: with every default, and with typical parameters; narrow and wide.
 fn floors(case: &Case, set: &Set, collection: &Collection, truth: &Truth, wrong: &mut Vec<String>) {
-    let promise = case.promise();
+    let promise = case.promise(truth.metric);
     // The larger sets are asked with the build's defaults alone: time.
     let builds = if set.base.len() > 5_000 { &["{}"][..] } else { &["{}", promise.typical] };
     for &params in builds {
@@ -194,7 +194,12 @@ fn ivf_sq8_is_as_good_as_ivf_flat() {
         create_index(&collection, &case.description(Metric::Cosine, r#"{"nlist":64}"#)).expect("an index");
         [4, 16, 64].map(|nprobe| {
             truth
-                .judge(&collection, &set, &format!(r#"{{"nprobe":{nprobe}}}"#), case.promise().exact_scores)
+                .judge(
+                    &collection,
+                    &set,
+                    &format!(r#"{{"nprobe":{nprobe}}}"#),
+                    case.promise(Metric::Cosine).exact_scores,
+                )
                 .0
         })
     };

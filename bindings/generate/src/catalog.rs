@@ -61,12 +61,14 @@ fn parameter(param: &Param) -> String {
         (true, _) => "topk".to_owned(),
         (false, min) => min.to_string(),
     };
-    let range = match param.max {
-        max if max == param.min => max.to_string(),
-        i64::MAX => format!("{low} and more"),
-        max => format!("{low} to {max}"),
+    let range = match (param.min, param.max) {
+        (min, max) if min == max => max.to_string(),
+        (i64::MIN, i64::MAX) => "any integer".to_owned(),
+        (_, i64::MAX) => format!("{low} and more"),
+        (_, max) => format!("{low} to {max}"),
     };
     let default = match param.default {
+        Absent::Value(value) if value < param.min => "off".to_owned(),
         Absent::Value(value) => value.to_string(),
         Absent::AtLeastTopk(value) => format!("{value}, or topk if that is more"),
         Absent::QuarterOfDim => "the largest divisor of dim up to dim / 4".to_owned(),

@@ -68,15 +68,17 @@ pub struct Branch {
 
 impl Forest {
     /// Puts trees over `rows` rows together.
-    pub fn new(rows: usize, leaf: usize, stride: usize, trees: &[Tree]) -> Result<Forest> {
+    pub fn new(rows: usize, leaf: usize, stride: usize, trees: Vec<Tree>) -> Result<Forest> {
         let count: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
         if u32::try_from(count).is_err() {
             return Err(Error::invalid(format!("an ANNOY index of {count} nodes. Valid range is [0, 2^32)")));
         }
         let mut roots = vec![0];
+        let whole = trees.len() * rows;
         let (mut nodes, mut normals) =
             (Vec::with_capacity(count * FIELDS), Vec::with_capacity(count * stride));
-        let mut places = Vec::with_capacity(trees.len() * rows);
+        let mut places = Vec::with_capacity(whole);
+        // Each tree is let go when it has its place.
         for tree in trees {
             let root = (nodes.len() / FIELDS) as u32;
             let number = |node: &Node| {

@@ -100,7 +100,7 @@ impl Annoy {
         let leaf = leaf(vectors.dim());
         let ground = Ground { shadow: &shadow, lifts: &lifts, leaf };
         let (grown, order) = build::grow(&ground, trees, context, &mut progress)?;
-        let forest = Forest::new(rows, leaf, shadow.stride(), &grown)?;
+        let forest = Forest::new(rows, leaf, shadow.stride(), grown)?;
         shadow.reorder(&order);
         Ok(Annoy { metric, vectors, shadow, rows: order.into(), forest, length })
     }

@@ -141,18 +141,9 @@ impl Source<'_> {
         let limit = seeker.query.limit(&seeker.top);
         let own = seeker.query.ones as f32;
         buffers.hopeful.clear();
-        for (lane, (differ, ones)) in differ.chunks(LANES).zip(ones.chunks(LANES)).enumerate() {
-            // No early exit in here: the compiler makes it a few vector instructions.
-            let mut any = false;
-            for (&differ, &ones) in differ.iter().zip(ones) {
-                any |= admits(limit, own, differ, ones);
-            }
-            if !any {
-                continue;
-            }
+        let mut keep = |at: usize, differ: &[i32], ones: &[u16]| {
             for (i, (&differ, &ones)) in differ.iter().zip(ones).enumerate() {
-                let at = first + lane * LANES + i;
-                let row = self.rows.map_or(at as u32, |rows| rows[at - self.first]);
+                let row = self.rows.map_or((at + i) as u32, |rows| rows[at + i - self.first]);
                 if admits(limit, own, differ, ones)
                     && self.allow.is_none_or(|allow| allow.value(row as usize))
                 {
@@ -160,7 +151,20 @@ impl Source<'_> {
                     buffers.hopeful.push(Hopeful { least, ones, row });
                 }
             }
+        };
+        let (differ, differ_rest) = differ.as_chunks::<LANES>();
+        let (ones, ones_rest) = ones.as_chunks::<LANES>();
+        for (lane, (differ, ones)) in differ.iter().zip(ones).enumerate() {
+            // No early exit in here: the compiler makes it a few vector instructions.
+            let mut any = false;
+            for i in 0..LANES {
+                any |= admits(limit, own, differ[i], ones[i]);
+            }
+            if any {
+                keep(first + lane * LANES, differ, ones);
+            }
         }
+        keep(first + differ.len() * LANES, differ_rest, ones_rest);
     }
 
     /// Scores the hopeful rows exactly.

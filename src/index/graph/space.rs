@@ -5,6 +5,7 @@ use super::beam::Score;
 use crate::error::{Error, Result};
 use crate::index::catalog::Metric;
 use crate::index::sections::{SectionWriter, Sections};
+use crate::index::shadow::AllThreads;
 use crate::index::vectors::FloatVectors;
 use crate::kernel;
 use crate::quant::sq7::{self, Form, Query, Sq7, ZERO_CODE};
@@ -64,9 +65,11 @@ impl Space {
         Space::encode_by(Space::train(vectors, metric), vectors, rows, metric)
     }
 
-    /// The quantizer of all of `vectors`.
+    /// The quantizer of all of `vectors`. Runs on the pool of the caller.
     pub fn train(vectors: &FloatVectors, metric: Metric) -> Sq7 {
-        Sq7::train(vectors.values(), vectors.dim(), metric == Metric::Cosine)
+        let normalise = metric == Metric::Cosine;
+        let Ok(quantizer) = Sq7::train(vectors.values(), vectors.dim(), normalise, &mut AllThreads);
+        quantizer
     }
 
     /// [`Space::encode`] by a quantizer of [`Space::train`].

@@ -48,9 +48,14 @@ fn exact(query: &[f32], row: &[f32], form: Form, normalise: bool) -> Option<f32>
     score.is_finite().then_some(score)
 }
 
+fn train(rows: &[f32], dim: usize, normalise: bool) -> Sq7 {
+    let Ok(sq7) = Sq7::train(rows, dim, normalise, &mut OneThread);
+    sq7
+}
+
 /// Checks every query against every row and returns the mean of slack over the spread of scores.
 fn check(rows: &[f32], queries: &[f32], dim: usize, normalise: bool) -> f64 {
-    let sq7 = Sq7::train(rows, dim, normalise);
+    let sq7 = train(rows, dim, normalise);
     assert!(sq7.step.is_normal() && sq7.mean.iter().all(|m| m.is_finite()), "{sq7:?}");
     let mut codes = vec![0xAA; rows.len() / dim * stride(dim)];
     let lost: Vec<Lost> = rows
@@ -108,7 +113,7 @@ fn the_bound_holds_and_is_tight_for_random_rows() {
         }
     }
     let (rows, queries) = (random.rows(300, 384, 1.0), random.rows(4, 384, 1.0));
-    let sq7 = Sq7::train(&rows, 384, false);
+    let sq7 = train(&rows, 384, false);
     let mut out = Query::default();
     let mut code = vec![0; stride(384)];
     let lost = sq7.encode(&rows[..384], &mut code);
@@ -162,7 +167,7 @@ fn the_bound_holds_for_extreme_values() {
 
 #[test]
 fn rows_and_queries_that_are_not_finite_are_always_checked_exactly() {
-    let sq7 = Sq7::train(&[1.0, 2.0, 3.0, 4.0], 2, false);
+    let sq7 = train(&[1.0, 2.0, 3.0, 4.0], 2, false);
     let mut code = [0; 64];
     let mut out = Query::default();
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
@@ -182,16 +187,16 @@ fn rows_and_queries_that_are_not_finite_are_always_checked_exactly() {
 fn a_rare_outlier_does_not_spoil_the_step() {
     let mut random = Random(10);
     let mut rows = random.rows(1000, 32, 1.0);
-    let step = Sq7::train(&rows, 32, false).step;
+    let step = train(&rows, 32, false).step;
     rows[77] = 1e6;
-    assert!(Sq7::train(&rows, 32, false).step < step * 1.1);
+    assert!(train(&rows, 32, false).step < step * 1.1);
 }
 
 #[test]
 fn training_and_encoding_repeat() {
     let mut random = Random(11);
     let rows = random.rows(100, 20, 1.0);
-    let (a, b) = (Sq7::train(&rows, 20, true), Sq7::train(&rows, 20, true));
+    let (a, b) = (train(&rows, 20, true), train(&rows, 20, true));
     assert_eq!(a, b);
     let (mut first, mut second) = ([1; 64], [2; 64]);
     assert_eq!(a.encode(&rows[..20], &mut first), b.encode(&rows[..20], &mut second));
@@ -202,7 +207,7 @@ fn training_and_encoding_repeat() {
 fn a_code_decodes_to_within_half_a_step() {
     let mut random = Random(12);
     let rows = random.rows(100, 16, 1.0);
-    let sq7 = Sq7::train(&rows, 16, false);
+    let sq7 = train(&rows, 16, false);
     let mut code = [0; 64];
     for row in rows.chunks_exact(16) {
         sq7.encode(row, &mut code);
