@@ -143,8 +143,9 @@ mod tests {
     }
 
     fn search(index: &LoadedIndex, at: f32) -> Result<Vec<Hit>> {
-        let spec = IndexSpec::from_json(r#"{"index_type":"DISKANN"}"#, VectorKind::Float, 3).unwrap();
-        let params = spec.search_params(r#"{"search_list":20}"#, 3).unwrap();
+        let text = r#"{"index_type":"DISKANN","metric_type":"L2"}"#;
+        let spec = IndexSpec::from_json(text, VectorKind::Float, 3).unwrap();
+        let params = spec.search_params(r#"{"search_list":60}"#, 3).unwrap();
         let (query, stop) = ([at, 0.5, -1.0], AtomicBool::new(false));
         let probe =
             Probe { queries: Queries::Float(&query), k: 3, allow: None, params: &params, stop: &stop };

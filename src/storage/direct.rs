@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 /// A file is left to the page cache if it is at most one in so many parts of the machine's memory.
-const CACHED_SHARE: u64 = 4;
+const CACHED_SHARE: u64 = 2;
 
 /// How blocks are read. Only speed differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -43,8 +43,9 @@ use vamana::Shape;
 const FORMAT: u32 = 1;
 /// One node in so many is kept in memory, those nearest to the entry by the number of links to them.
 const CACHE_SHARE: usize = 64;
-/// Nodes that are kept at least, if there are as many.
+/// Nodes that are kept at least, if there are as many, and their records are no more than some bytes.
 const CACHE_LEAST: usize = 256;
+const CACHE_BYTES: usize = 1 << 20;
 /// Values that are looked at between two checkpoints.
 const STEP_VALUES: usize = 1 << 24;
 /// Blocks that are read at once while an index is saved.
@@ -191,7 +192,8 @@ impl Cache {
     /// The records around the entry: breadth first, the entry itself first.
     fn fill(layout: &Layout, entry: u32, blocks: &dyn BlockReader) -> Result<Cache> {
         let rows = layout.rows();
-        let wanted = rows.min((rows / CACHE_SHARE).max(CACHE_LEAST));
+        let least = CACHE_LEAST.min(CACHE_BYTES / layout.record());
+        let wanted = rows.min((rows / CACHE_SHARE).max(least));
         let mut seen = vec![false; rows];
         let mut nodes: Vec<u32> = Vec::with_capacity(wanted);
         if wanted > 0 {

@@ -1,31 +1,11 @@
 use super::*;
 use crate::index::catalog::VectorKind;
+use crate::index::graph::testing::{DIM, Impatient, METRICS, Patient, clusters, hash, vectors};
 use crate::index::{Pace, Queries};
 use crate::kernel::topk::Hit;
 use arrow_buffer::BooleanBuffer;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-const DIM: usize = 24;
-const METRICS: [Metric; 3] = [Metric::L2, Metric::Ip, Metric::Cosine];
-
-struct Patient;
-impl Pace for Patient {
-    fn checkpoint(&self, _done: u64, _total: u64) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Cancels at the n-th checkpoint.
-struct Impatient(AtomicU64);
-impl Pace for Impatient {
-    fn checkpoint(&self, _done: u64, _total: u64) -> Result<()> {
-        match self.0.fetch_sub(1, Ordering::Relaxed) {
-            1 => Err(Error::new(Code::Canceled, "enough")),
-            _ => Ok(()),
-        }
-    }
-}
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 #[derive(Default, PartialEq, Clone)]
 struct Saved {
@@ -84,32 +64,6 @@ impl Saved {
         sections.insert_reader("records", Arc::new(Blocks(self.blocks.clone())));
         sections
     }
-}
-
-/// Numbers in -1..1, the same for the same seed.
-fn noise(seed: u64) -> impl FnMut() -> f32 {
-    let mut state = 0;
-    move || {
-        state += 1;
-        (hash(seed, state) >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-}
-
-/// Vectors around 20 centres, of uneven lengths.
-fn clusters(rows: usize, seed: u64) -> Vec<f32> {
-    let mut centre = noise(99);
-    let centres: Vec<f32> = (0..20 * DIM).map(|_| centre()).collect();
-    let mut next = noise(seed);
-    let mut values = Vec::new();
-    for row in 0..rows {
-        let length = 1.5 + next();
-        values.extend(centres[row % 20 * DIM..][..DIM].iter().map(|c| length * (c + 0.7 * next())));
-    }
-    values
-}
-
-fn vectors(values: &[f32]) -> FloatVectors {
-    FloatVectors::new(ScalarBuffer::from(values.to_vec()), DIM)
 }
 
 fn spec(metric: Metric, degree: usize) -> IndexSpec {
@@ -312,9 +266,9 @@ fn a_build_in_parts_has_recall() {
 #[test]
 fn records_that_span_blocks() {
     let (rows, dim) = (600, 1500);
-    let mut next = noise(3);
     // A curve through the space, and a little noise.
-    let value = |i: usize| (i / dim) as f32 * 0.05 * (i % 3) as f32 + 0.1 * next();
+    let noise = |i: usize| (hash(3, i as u32) >> 40) as f32 / (1 << 24) as f32;
+    let value = |i: usize| (i / dim) as f32 * 0.05 * (i % 3) as f32 + 0.1 * noise(i);
     let values: Vec<f32> = (0..rows * dim).map(value).collect();
     let vectors = FloatVectors::new(values.into(), dim);
     let text = r#"{"index_type":"DISKANN","metric_type":"L2","params":{"max_degree":20}}"#;
