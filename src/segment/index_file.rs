@@ -5,6 +5,7 @@ use crate::index::catalog::IndexSpec;
 use crate::index::{self, Index};
 use crate::segment::slot::Slot;
 use crate::segment::{Reservation, Rows, Shared, container};
+use crate::storage::blocks;
 use crate::storage::checked::{self, CheckedFile};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,9 +61,10 @@ impl IndexFile {
         self.file
     }
 
-    /// Bytes of the file; 0 if it cannot be asked.
+    /// Bytes of the file and of its blocks; 0 if it cannot be asked.
     pub fn file_bytes(&self) -> u64 {
-        self.shared.vfs.len(&self.path).unwrap_or(0)
+        let bytes = |path: &Path| self.shared.vfs.len(path).unwrap_or(0);
+        bytes(&self.path) + bytes(&blocks::beside(&self.path))
     }
 
     /// No manifest names it (any more): its file is removed once the last search that uses it has ended.
@@ -195,7 +197,7 @@ mod tests {
         for name in ["/index-7.bin", "/index-7.bin.blocks", "/index-7.bin.crc"] {
             let path = Path::new(name);
             let good = disk.read(path).unwrap();
-            for at in (0..good.len()).step_by(good.len() / 150) {
+            for at in (0..good.len()).step_by((good.len() / 150).max(1)) {
                 let mut bad = good.clone();
                 bad[at] ^= 1 << (at % 8);
                 disk.tamper(path, &bad);
