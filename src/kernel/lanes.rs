@@ -377,9 +377,9 @@ unsafe fn code_rows<S: Lanes, P: Bytes>(query: &[i8], codes: &[u8], stride: usiz
         };
         out[i..i + SCAN_ROWS].copy_from_slice(&sums);
     }
-    for i in whole..out.len() {
+    for (i, out) in out.iter_mut().enumerate().skip(whole) {
         // SAFETY: a query and a code of its length.
-        out[i] = unsafe { one_code::<S, P>(query, codes.as_ptr().add(i * stride)) };
+        *out = unsafe { one_code::<S, P>(query, codes.as_ptr().add(i * stride)) };
     }
 }
 

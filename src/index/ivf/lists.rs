@@ -169,7 +169,7 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
         for query in 0..walk.seekers.len() {
             let mut seen = walk.lists.seen[query];
             if seen < wanted {
-                self.from_near_to_far(walk, query, nprobe, |_, shown| {
+                self.scan_outwards(walk, query, nprobe, |_, shown| {
                     seen += shown;
                     seen < wanted
                 });
@@ -181,7 +181,7 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
     fn probe_deep(&self, walk: &mut Walk<C>, nprobe: usize, first: usize) {
         for query in 0..walk.seekers.len() {
             let (mut seen, mut limit) = (0, usize::MAX);
-            self.from_near_to_far(walk, query, 0, |depth, shown| {
+            self.scan_outwards(walk, query, 0, |depth, shown| {
                 seen += shown;
                 if limit == usize::MAX && seen >= first {
                     limit = (DEEPER * depth).max(nprobe);
@@ -193,7 +193,7 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
 
     /// Scans the lists of one query but its `skip` nearest, while `goes_on` says so of the lists so far and the allowed
     /// rows of the last one.
-    fn from_near_to_far(
+    fn scan_outwards(
         &self,
         walk: &mut Walk<C>,
         query: usize,
