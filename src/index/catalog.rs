@@ -343,6 +343,7 @@ impl Absent {
     fn value(self, dim: usize, topk: usize) -> i64 {
         match self {
             Absent::Value(value) => value,
+            Absent::Rule(_) => 0,
             Absent::AtLeastTopk(value) => value.max(topk as i64),
             Absent::QuarterOfDim => {
                 let most = (dim / 4).max(1);

@@ -247,11 +247,20 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
         IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::BinIvfFlat => lists(code),
         IndexType::IvfPq => lists(param("m").max(1)) + 256 * dim * NUMBER,
         IndexType::Hnsw => graph(2 * param("M") + 2),
-        IndexType::Rnsg => graph(param("out_degree") + param("candidate_pool_size")),
+        // The nearest neighbours of each row, and the codes twice while nodes are numbered.
+        IndexType::Rnsg => rows * (2 * code + 2 * NUMBER * (param("knng") + param("out_degree") + 1)),
         // Of each row two codes, and in each tree its number and a normal for some tens of rows.
         IndexType::Annoy => rows * (2 * code + param("n_trees") * (2 * NUMBER + 16)),
-        // Built in parts that fit into what is left: a part of a tenth of the rows.
-        IndexType::DiskAnn => rows * ((dim / 2).min(512) + 4 * NUMBER) + graph(param("max_degree")) / 10,
+        // Built in parts that fit into what is left: a part of a tenth of the rows. Then there are the codes, the tables of
+        // their quantizer, and the records that are kept in memory: one in 64 and 256 of them, or 1 MiB, at least.
+        IndexType::DiskAnn => {
+            let record = NUMBER * (dim + param("max_degree") + 2);
+            let kept = (rows / 64 * record).max((256 * record).min(1 << 20));
+            rows * ((dim / 2).min(512) + 4 * NUMBER)
+                + graph(param("max_degree")) / 10
+                + 2 * 256 * dim * NUMBER
+                + kept
+        }
         IndexType::GpuBruteForce | IndexType::GpuIvfFlat | IndexType::GpuIvfPq | IndexType::GpuCagra => {
             rows * dim * NUMBER
         }

@@ -212,17 +212,35 @@ impl Lanes for Avx2 {
                     let bit4 = _mm256_and_si256(_mm256_slli_epi16::<3>(code), high);
                     let first = _mm256_or_si256(_mm256_and_si256(code, nibble), bit4);
                     let second = _mm256_xor_si256(first, high);
-                    let pair = |number: usize| {
-                        let from = table.as_ptr().add(32 * number).cast();
-                        let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(from));
-                        let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.add(1)));
-                        _mm256_or_si256(_mm256_shuffle_epi8(low, first), _mm256_shuffle_epi8(high, second))
-                    };
                     let bit5 = _mm256_slli_epi16::<2>(code);
                     let bit6 = _mm256_slli_epi16::<1>(code);
-                    let four = |number: usize| _mm256_blendv_epi8(pair(number), pair(number + 1), bit5);
-                    let low = _mm256_blendv_epi8(four(0), four(2), bit6);
-                    let high = _mm256_blendv_epi8(four(4), four(6), bit6);
+                    let from = table.as_ptr();
+                    let low = {
+                        let lower = _mm256_blendv_epi8(
+                            pair(from, 0, first, second),
+                            pair(from, 1, first, second),
+                            bit5,
+                        );
+                        let upper = _mm256_blendv_epi8(
+                            pair(from, 2, first, second),
+                            pair(from, 3, first, second),
+                            bit5,
+                        );
+                        _mm256_blendv_epi8(lower, upper, bit6)
+                    };
+                    let high = {
+                        let lower = _mm256_blendv_epi8(
+                            pair(from, 4, first, second),
+                            pair(from, 5, first, second),
+                            bit5,
+                        );
+                        let upper = _mm256_blendv_epi8(
+                            pair(from, 6, first, second),
+                            pair(from, 7, first, second),
+                            bit5,
+                        );
+                        _mm256_blendv_epi8(lower, upper, bit6)
+                    };
                     let found = _mm256_blendv_epi8(low, high, code);
                     even = _mm256_add_epi16(even, _mm256_and_si256(found, _mm256_set1_epi16(0xff)));
                     odd = _mm256_add_epi16(odd, _mm256_srli_epi16::<8>(found));
@@ -236,6 +254,19 @@ impl Lanes for Avx2 {
                 }
             }
         }
+    }
+}
+
+/// Looks codes up in the 32 entries from `32 * number` on: those whose bit 4 is clear by the indexes `first`, the others by
+/// `second`. A function and not a closure, which would not be inlined for sure, and without the CPU's features if not.
+#[inline(always)]
+unsafe fn pair(table: *const u8, number: usize, first: __m256i, second: __m256i) -> __m256i {
+    // SAFETY: the CPU has the features, and the caller has so many entries there.
+    unsafe {
+        let from = table.add(32 * number).cast();
+        let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(from));
+        let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.add(1)));
+        _mm256_or_si256(_mm256_shuffle_epi8(low, first), _mm256_shuffle_epi8(high, second))
     }
 }
 

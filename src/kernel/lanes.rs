@@ -383,9 +383,9 @@ unsafe fn code_rows<S: Lanes, P: Bytes>(query: &[i8], codes: &[u8], stride: usiz
         };
         out[i..i + SCAN_ROWS].copy_from_slice(&sums);
     }
-    for i in whole..out.len() {
+    for (i, out) in out.iter_mut().enumerate().skip(whole) {
         // SAFETY: a query and a code of its length.
-        out[i] = unsafe { one_code::<S, P>(query, codes.as_ptr().add(i * stride)) };
+        *out = unsafe { one_code::<S, P>(query, codes.as_ptr().add(i * stride)) };
     }
 }
 
@@ -533,15 +533,22 @@ unsafe fn code_block<S: Lanes, P: Bytes>(
 #[inline(always)]
 pub(super) unsafe fn combine_columns<S: Lanes>(point: &[f32], columns: &[f32], out: &mut [f32]) {
     let k = out.len();
-    let whole = k / S::FLOATS * S::FLOATS;
-    for c in (0..whole).step_by(S::FLOATS) {
+    // Four running sums hide the latency of `fma` here too.
+    let width = CHAINS * S::FLOATS;
+    let whole = k / width * width;
+    for c in (0..whole).step_by(width) {
         // SAFETY: `columns` holds `point.len()` rows of `k` floats, and these columns lie before `whole`.
         unsafe {
-            let mut sum = S::zero();
+            let mut sums = [S::zero(); CHAINS];
             for (d, &x) in point.iter().enumerate() {
-                sum = S::fma(S::splat(x), S::load(columns.as_ptr().add(d * k + c)), sum);
+                let (x, column) = (S::splat(x), columns.as_ptr().add(d * k + c));
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::fma(x, S::load(column.add(i * S::FLOATS)), *sum);
+                }
             }
-            S::store(out.as_mut_ptr().add(c), sum);
+            for (i, sum) in sums.into_iter().enumerate() {
+                S::store(out.as_mut_ptr().add(c + i * S::FLOATS), sum);
+            }
         }
     }
     for c in whole..k {

@@ -29,6 +29,9 @@ type Gather = unsafe fn(&[i8], &[u8], &[u32], &mut [i32]);
 /// A query of bits, the rows, which of them, and in how many bits they differ.
 type GatherBits = unsafe fn(&[u8], &[u8], &[u32], &mut [i32]);
 
+/// Points, their stride, columns, half of the columns' squared norms, and the nearest of these.
+type NearestColumns = unsafe fn(&[f32], usize, &[f32], &[f32], &mut [u32]);
+
 /// One level's kernels. The functions have the contracts of their namesakes in `kernel`, do not check them, and need
 /// the level's CPU features.
 pub(super) struct Kernels {
@@ -44,7 +47,7 @@ pub(super) struct Kernels {
     pub dot_code_block: unsafe fn(&[i8], &[u8], usize, &mut [i32]),
     pub dot_byte_block: unsafe fn(&[i8], usize, &[u8], usize, &mut [i32]),
     pub combine_columns: unsafe fn(&[f32], &[f32], &mut [f32]),
-    pub nearest_columns: unsafe fn(&[f32], usize, &[f32], &[f32], &mut [u32]),
+    pub nearest_columns: NearestColumns,
     pub sum_tables: unsafe fn(&[u8], &[u8], usize, &mut [u32; 32]),
     pub hamming: unsafe fn(&[u8], &[u8]) -> i32,
     pub hamming_rows: unsafe fn(&[u8], &[u8], &mut [i32]),

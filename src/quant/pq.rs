@@ -15,8 +15,8 @@ use rayon::prelude::*;
 
 /// Rows of a training sample: 256 for each of 256 centroids, as faiss has.
 pub const SAMPLE_ROWS: usize = 65_536;
-/// Passes over the sample at most.
-const ITERATIONS: usize = 12;
+/// Passes over the sample at most, as faiss has.
+const ITERATIONS: usize = 25;
 /// Points that one task compares with all centroids of their part.
 const CHUNK_POINTS: usize = 4096;
 /// Multiplications between two calls of `advance`: some tens of milliseconds.

@@ -22,7 +22,7 @@ enum Slot {
     Untried,
     /// Without a ring, or with one that failed.
     Without,
-    Ready(Ring),
+    Ready(Box<Ring>),
 }
 
 /// A ring and the memory that the kernel reads into. Both are dropped when nothing is on its way, else never.
@@ -78,13 +78,13 @@ impl Slot {
 }
 
 impl Ring {
-    fn new(process: u32) -> Option<Ring> {
+    fn new(process: u32) -> Option<Box<Ring>> {
         let modern = || IoUring::builder().setup_single_issuer().setup_coop_taskrun().build(DEPTH as u32);
         let ring = modern().or_else(|_| IoUring::new(DEPTH as u32)).ok()?;
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe).ok()?;
         let blocks = ManuallyDrop::new(vec![Block::default(); DEPTH]);
-        let ring = Ring { ring: ManuallyDrop::new(ring), blocks, pending: 0, process };
+        let ring = Box::new(Ring { ring: ManuallyDrop::new(ring), blocks, pending: 0, process });
         probe.is_supported(opcode::Read::CODE).then_some(ring)
     }
 

@@ -70,6 +70,7 @@ fn parameter(param: &Param) -> String {
     let default = match param.default {
         Absent::Value(value) if value < param.min => "off".to_owned(),
         Absent::Value(value) => value.to_string(),
+        Absent::Rule(words) => words.to_owned(),
         Absent::AtLeastTopk(value) => format!("{value}, or topk if that is more"),
         Absent::QuarterOfDim => "the largest divisor of dim up to dim / 4".to_owned(),
     };

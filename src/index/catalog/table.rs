@@ -43,6 +43,8 @@ pub enum Absent {
     Value(i64),
     /// The value, or topk if that is more.
     AtLeastTopk(i64),
+    /// 0, of which the search makes what these words say.
+    Rule(&'static str),
     /// The largest divisor of the dimension up to a quarter of it.
     QuarterOfDim,
 }
@@ -88,8 +90,14 @@ const fn width(name: &'static str, max: i64, default: i64) -> Param {
 }
 
 const NLIST: Param = param("nlist", 1, 65_536, 128);
-/// Clipped to the number of lists by the search.
-const NPROBE: Param = param("nprobe", 1, 65_536, 8);
+/// Clipped to the number of lists by the search. Absent (0), the search chooses so many lists that recall is about 0.95:
+/// half as many again as the square root of their number, and behind a filter until it has gone three times as deep as
+/// where an eighth of the rows that the filter lets through were seen. Milvus' default is 8, at any number of lists.
+const NPROBE: Param = Param {
+    default: Absent::Rule("1.5 times the square root of nlist, farther behind a filter"),
+    ..param("nprobe", 1, 65_536, 0)
+};
+const GPU_NPROBE: Param = param("nprobe", 1, 65_536, 8);
 /// Ranks the best `refine_k * topk` hits by their raw vectors; absent (0): scores stay those of the codes. Milvus' newer
 /// versions have it as a float from 1 on; whole multiples are all that is of use.
 const REFINE_K: Param = param("refine_k", 1, 1_024, 0);
@@ -215,7 +223,7 @@ pub static ENTRIES: &[Entry] = &[
         name: "GPU_IVF_FLAT",
         float_metrics: GPU_FLOAT,
         build: &[NLIST],
-        search: &[NPROBE],
+        search: &[GPU_NPROBE],
         ..BASE
     },
     Entry {
@@ -224,7 +232,7 @@ pub static ENTRIES: &[Entry] = &[
         float_metrics: GPU_FLOAT,
         // m 0: chosen by the build.
         build: &[NLIST, param("m", 0, 65_536, 0), param("nbits", 4, 8, 8)],
-        search: &[NPROBE],
+        search: &[GPU_NPROBE],
         check: m_divides_dim,
         ..BASE
     },

@@ -147,13 +147,13 @@ fn ranges_hold_at_their_edges() {
         ("GPU_CAGRA", "graph_degree", 1, 65_536, 64),
     ];
     let search = [
-        ("IVF_FLAT", "nprobe", 1, 65_536, 8),
-        ("IVF_PQ", "nprobe", 1, 65_536, 8),
+        ("IVF_FLAT", "nprobe", 1, 65_536, 0),
+        ("IVF_PQ", "nprobe", 1, 65_536, 0),
         ("IVF_PQ", "refine_k", 1, 1_024, 0), // absent: no refinement
         ("IVF_SQ8", "refine_k", 1, 1_024, 0),
         ("IVF_SQ8H", "refine_k", 1, 1_024, 0),
         ("IVF_SQ8H", "gpu_search_threshold", 1, i64::MAX, 1_000),
-        ("BIN_IVF_FLAT", "nprobe", 1, 65_536, 8),
+        ("BIN_IVF_FLAT", "nprobe", 1, 65_536, 0),
         ("GPU_IVF_PQ", "nprobe", 1, 65_536, 8),
         ("HNSW", "ef", 10, 32_768, 64), // topk 10
         ("RNSG", "search_length", 10, 300, 45),

@@ -7,8 +7,18 @@ use crate::index::{Index, Probe, Scratch, scan};
 use crate::kernel::topk::{Hit, TopK};
 use std::sync::atomic::Ordering;
 
-/// Queries that walk together.
-const GROUP: usize = 64;
+/// Queries that walk together: so many that most lists are wanted by several.
+const GROUP: usize = 256;
+/// How deep a search behind a filter goes where `nprobe` is not given: so many times as deep as where it has seen
+/// [`FIRST_SHARE`] of the allowed rows, or [`FIRST_ROWS`] of them.
+///
+/// A query whose nearest lists hold what the filter lets through soon comes to that depth; one that asks for rows far from
+/// itself (a filter on the language, say, and a query in another) must look at most lists, because their centroids
+/// hardly differ in distance. Measured on 150,000 sentences with nine filters of 0.05 to 34 % of the rows, most of them of
+/// the second kind: recall 0.95 and more for each, with 128 lists and with 1,024.
+const DEEPER: usize = 3;
+const FIRST_SHARE: usize = 8;
+const FIRST_ROWS: usize = 4_096;
 
 /// An index of lists.
 pub struct Lists<S, C> {
@@ -22,7 +32,7 @@ pub struct Lists<S, C> {
 pub struct Buffers {
     /// The nearest centroids of each query.
     near: Vec<TopK>,
-    /// All centroids for each query that goes on.
+    /// All centroids for a query that goes on.
     all: Vec<TopK>,
     /// The centroids of one query, nearest first.
     nearest: Vec<Hit>,
@@ -45,11 +55,12 @@ struct Walk<'a, C: Codec> {
 }
 
 /// How far searches go.
-#[derive(Clone, Copy)]
-struct Reach {
-    nprobe: usize,
-    /// How many allowed rows a query wants to see at least.
-    wanted: usize,
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reach {
+    /// The `nprobe` nearest lists, and farther ones until `wanted` allowed rows were seen.
+    Lists { nprobe: usize, wanted: usize },
+    /// [`DEEPER`] times as deep as where `first` allowed rows were seen, and `nprobe` lists at least.
+    Depth { nprobe: usize, first: usize },
 }
 
 impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
@@ -58,17 +69,31 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
         Lists { coarse, layout, codec }
     }
 
-    /// How many lists a search probes.
+    /// How many lists a search probes: where `nprobe` is not given, half as many again as the square root of all, which is
+    /// 16 of 128 and 48 of 1,024 (recall 0.96 on the sentences of [`DEEPER`]; Milvus' constant 8 gives 0.91 and 0.82).
     pub fn nprobe(&self, probe: &Probe) -> usize {
-        probe.params.count("nprobe").clamp(1, self.layout.lists())
+        let lists = self.layout.lists();
+        match probe.params.count("nprobe") {
+            0 => (lists * 9 / 4).isqrt(),
+            given => given,
+        }
+        .clamp(1, lists)
     }
 
-    /// How many allowed rows a query wants to see at least: the k it must return and, behind a filter, half of what
-    /// `nprobe` lists hold on average. What a filter lets through lies farther out than the lists nearest a query.
-    fn wanted(&self, probe: &Probe, nprobe: usize, allowed: usize) -> usize {
-        let average = self.layout.rows().len() / self.layout.lists();
-        let usual = if probe.allow.is_some() { average * nprobe / 2 } else { 0 };
-        usual.max(probe.k).min(allowed)
+    /// How far a search goes that may find `allowed` rows.
+    fn reach(&self, probe: &Probe, allowed: usize) -> Reach {
+        let nprobe = self.nprobe(probe);
+        let k = probe.k.min(allowed);
+        if probe.allow.is_none() {
+            return Reach::Lists { nprobe, wanted: k };
+        }
+        if probe.params.count("nprobe") == 0 {
+            return Reach::Depth { nprobe, first: (allowed / FIRST_SHARE).clamp(1, FIRST_ROWS).max(k) };
+        }
+        // At least half of what so many lists hold on average: what a filter lets through lies farther out than the lists
+        // nearest a query.
+        let usual = self.layout.rows().len() / self.layout.lists() * nprobe / 2;
+        Reach::Lists { nprobe, wanted: usual.max(k).min(allowed) }
     }
 
     /// Fills `tops` with the `count` nearest centroids of each query.
@@ -82,6 +107,9 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
     ) {
         tops.resize_with(queries.len() / self.coarse.width(), || TopK::new(count));
         tops.iter_mut().for_each(|top| top.reset(count));
+        if count == 0 {
+            return;
+        }
         self.coarse.nearest(probe, queries, count, scratch, tops);
     }
 
@@ -100,8 +128,13 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
         for (query, seeker) in queries.zip(walk.seekers.iter_mut()) {
             self.codec.start(query, walk.probe, seeker);
         }
-        self.probe_lists(&mut walk);
-        self.probe_more(&mut walk, reach);
+        match reach {
+            Reach::Lists { nprobe, wanted } => {
+                self.probe_lists(&mut walk);
+                self.probe_more(&mut walk, nprobe, wanted);
+            }
+            Reach::Depth { nprobe, first } => self.probe_deep(&mut walk, nprobe, first),
+        }
     }
 
     /// Scans the nearest lists of each query; a list that several queries want is read once.
@@ -131,23 +164,53 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
         }
     }
 
-    /// Goes on to farther lists while a query has seen fewer rows than it wants.
-    fn probe_more(&self, walk: &mut Walk<C>, reach: Reach) {
-        let Buffers { all, nearest, seen, .. } = &mut *walk.lists;
-        if seen.iter().all(|&seen| seen >= reach.wanted) {
-            return;
+    /// Goes on to farther lists while a query has seen fewer than `wanted` rows.
+    fn probe_more(&self, walk: &mut Walk<C>, nprobe: usize, wanted: usize) {
+        for query in 0..walk.seekers.len() {
+            let mut seen = walk.lists.seen[query];
+            if seen < wanted {
+                self.scan_outwards(walk, query, nprobe, |_, shown| {
+                    seen += shown;
+                    seen < wanted
+                });
+            }
         }
-        self.nearest(walk.probe, walk.queries, self.layout.lists(), walk.scratch, all);
-        for (query, (top, seen)) in all.iter().zip(seen).enumerate() {
-            sorted(top, nearest);
-            for centroid in nearest.iter().skip(reach.nprobe) {
-                if *seen >= reach.wanted || walk.probe.stop.load(Ordering::Relaxed) {
-                    break;
+    }
+
+    /// Scans lists until each query is [`DEEPER`] times as deep as where it has seen `first` rows.
+    fn probe_deep(&self, walk: &mut Walk<C>, nprobe: usize, first: usize) {
+        for query in 0..walk.seekers.len() {
+            let (mut seen, mut limit) = (0, usize::MAX);
+            self.scan_outwards(walk, query, 0, |depth, shown| {
+                seen += shown;
+                if limit == usize::MAX && seen >= first {
+                    limit = (DEEPER * depth).max(nprobe);
                 }
-                let list = self.list(walk.probe, centroid.row);
-                let visit =
-                    Visit { turn: 0, list: list.number, query: query as u32, centroid: centroid.score };
-                *seen += self.codec.scan(&list, &[visit], walk.seekers, walk.codes);
+                depth < limit
+            });
+        }
+    }
+
+    /// Scans the lists of one query but its `skip` nearest, while `goes_on` says so of the lists so far and the allowed
+    /// rows of the last one.
+    fn scan_outwards(
+        &self,
+        walk: &mut Walk<C>,
+        query: usize,
+        skip: usize,
+        mut goes_on: impl FnMut(usize, usize) -> bool,
+    ) {
+        let Buffers { all, nearest, .. } = &mut *walk.lists;
+        let width = self.coarse.width();
+        let values = &walk.queries[query * width..(query + 1) * width];
+        self.nearest(walk.probe, values, self.layout.lists(), walk.scratch, all);
+        sorted(&all[0], nearest);
+        for (rank, centroid) in nearest.iter().enumerate().skip(skip) {
+            let list = self.list(walk.probe, centroid.row);
+            let visit = Visit { turn: 0, list: list.number, query: query as u32, centroid: centroid.score };
+            let shown = self.codec.scan(&list, &[visit], walk.seekers, walk.codes);
+            if !goes_on(rank + 1, shown) || walk.probe.stop.load(Ordering::Relaxed) {
+                return;
             }
         }
     }
@@ -163,15 +226,17 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let (rows, width) = (self.layout.rows().len(), self.coarse.width());
         let allowed = scan::allowed(probe, rows);
-        let nprobe = self.nprobe(probe);
-        let wanted = self.wanted(probe, nprobe, allowed);
-        // Lists that show `wanted` allowed rows hold about so many rows, if the filter lies evenly over the lists.
-        let scanned = wanted.saturating_mul(rows) / allowed.max(1);
+        let reach = self.reach(probe, allowed);
+        // Lists that show so many allowed rows hold about so many rows, if the filter lies evenly over the lists.
+        let (nprobe, shown) = match reach {
+            Reach::Lists { nprobe, wanted } => (nprobe, wanted),
+            Reach::Depth { first, .. } => (0, first.saturating_mul(DEEPER)),
+        };
+        let scanned = shown.saturating_mul(rows) / allowed.max(1);
         if probe.allow.is_some() && allowed.saturating_mul(C::EXACT_COST) <= scanned {
             self.codec.exhaustive(probe, tops);
             return Ok(());
         }
-        let reach = Reach { nprobe, wanted };
         // Out of the scratch while the coarse step uses it.
         let mut room = std::mem::take(C::room(scratch));
         let mut lists = std::mem::take(&mut scratch.ivf.lists);
@@ -182,6 +247,7 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
         }
         let queries = S::Value::queries(probe);
         for (queries, tops) in queries.chunks(GROUP * width).zip(tops.chunks_mut(GROUP)) {
+            // None, where the depth is not known before.
             self.nearest(probe, queries, nprobe, scratch, &mut near);
             let companies = queries.chunks(company * width).zip(near.chunks(company));
             for ((queries, near), tops) in companies.zip(tops.chunks_mut(company)) {

@@ -61,8 +61,6 @@ impl Codec for Raw {
     }
 
     fn scan(&self, list: &List, visits: &[Visit], seekers: &mut [Seeker], buffers: &mut Buffers) -> usize {
-        buffers.active.clear();
-        buffers.active.extend(visits.iter().map(|visit| visit.query));
         let source = Source {
             shadow: &self.shadow,
             first: list.places.start,
@@ -70,7 +68,15 @@ impl Codec for Raw {
             allow: list.allow,
             stop: list.stop,
         };
-        source.scan(list.places.clone(), &buffers.active, seekers, &mut buffers.scan)
+        let Buffers { active, scan } = buffers;
+        let mut shown = 0;
+        for visits in visits.chunks(scan::GROUP) {
+            active.clear();
+            active.extend(visits.iter().map(|visit| visit.query));
+            // The same number for each chunk.
+            shown = source.scan(list.places.clone(), active, seekers, scan);
+        }
+        shown
     }
 
     fn finish(&self, query: &[f32], probe: &Probe, seeker: &mut Seeker, top: &mut TopK) {
