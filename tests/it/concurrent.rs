@@ -38,6 +38,10 @@ fn write(collection: &Collection, writer: i64, done: &Done) {
             assert_eq!(deleted, BATCH as u64);
             done.deleted.store(number - 9, Ordering::SeqCst);
         }
+        if number == BATCHES - 5 {
+            // However threads are timed, the last rows lie in two segments.
+            collection.flush().unwrap();
+        }
     }
 }
 
@@ -270,7 +274,7 @@ fn hnsw_builds_and_compactions_beside_inserts_and_deletes() {
     }
     let statistics = collection.statistics().unwrap();
     assert_eq!((&statistics["sealed_segments"], &statistics["deleted_rows"]), (&1.into(), &0.into()));
-    assert!(statistics["compaction"]["segments_merged"].as_u64() > Some(2), "{statistics}");
+    assert!(statistics["compaction"]["segments_merged"].as_u64() >= Some(2), "{statistics}");
 }
 
 /// No row whose deletion was acknowledged is found, and never one twice; HNSW may miss one now and then.
