@@ -149,7 +149,8 @@ impl Core {
                 return false;
             }
         };
-        if !requested && !(self.store.options.auto_compaction && may_try) {
+        let is_wanted = requested || (self.store.options.auto_compaction && may_try);
+        if !is_wanted {
             return false;
         }
         let Some(_turn) = self.compaction.turn.try_lock() else { return false };
