@@ -258,7 +258,7 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
             let kept = (rows / 64 * record).max((256 * record).min(1 << 20));
             rows * ((dim / 2).min(512) + 4 * NUMBER)
                 + graph(param("max_degree")) / 10
-                + 2 * 256 * dim * NUMBER
+                + 3 * 256 * dim * NUMBER
                 + kept
         }
         IndexType::GpuBruteForce | IndexType::GpuIvfFlat | IndexType::GpuIvfPq | IndexType::GpuCagra => {
