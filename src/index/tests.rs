@@ -380,7 +380,7 @@ fn a_builds_memory_covers_its_index() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let context = BuildContext::new(&pool, 42, &Free);
     for (rows, dim) in [(1500, 8), (400, 104)] {
-        let bits: Vec<u8> = (0..rows * dim / 8).map(|i| (i * i >> 3) as u8).collect();
+        let bits: Vec<u8> = (0..rows * dim / 8).map(|i| ((i * i) >> 3) as u8).collect();
         let kinds = [
             (VectorKind::Float, "L2", Vectors::from(vectors(rows, dim))),
             (VectorKind::Binary, "HAMMING", BinaryVectors::new(bits.into(), dim / 8).into()),

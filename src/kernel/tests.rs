@@ -351,9 +351,7 @@ fn columns() {
                 }
                 for (point, &nearest) in points.chunks_exact(stride).zip(&nearest) {
                     let distance = |c: usize| {
-                        let terms =
-                            wide(&point[..dim], &column(c)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
-                        terms
+                        wide(&point[..dim], &column(c)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
                     };
                     let best = (0..k).map(distance).fold(f64::INFINITY, f64::min);
                     assert!(distance(nearest as usize) <= best + 1e-5, "dim {dim} k {k}");

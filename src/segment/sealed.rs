@@ -221,7 +221,7 @@ mod tests {
         for stop_at in 0.. {
             let sealed = Sealed::new(shared(&disk), schema.clone(), Path::new("/c"), 1, 3);
             let mut asked = 0;
-            let written = sealed.write(&[growing.clone()], &mut || {
+            let written = sealed.write(std::slice::from_ref(&growing), &mut || {
                 asked += 1;
                 if asked > stop_at { Err(crate::error::Error::internal("enough")) } else { Ok(()) }
             });

@@ -190,9 +190,9 @@ mod tests {
 
     #[test]
     fn sparse_rows_are_folded_and_dense_ones_are_not() {
-        let sparse = |stride| width(&vectors(600, stride, |row, bit| random(row, bit) % 50 == 0));
+        let sparse = |stride| width(&vectors(600, stride, |row, bit| random(row, bit).is_multiple_of(50)));
         assert_eq!([16, 63, 64, 128, 256, 257, 1024].map(sparse), [16, 63, 32, 32, 32, 32, 128]);
-        assert_eq!(width(&vectors(600, 256, |row, bit| random(row, bit) % 2 == 0)), 256);
+        assert_eq!(width(&vectors(600, 256, |row, bit| random(row, bit).is_multiple_of(2))), 256);
         assert_eq!(width(&vectors(600, 256, |_, _| false)), 256);
         assert_eq!(width(&vectors(1, 256, |_, bit| bit == 7)), 256);
         assert_eq!(width(&vectors(0, 256, |_, _| true)), 256);
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn folds_never_differ_more_than_rows() {
         for (stride, one_in) in [(64, 30), (100, 3), (257, 2)] {
-            let vectors = vectors(40, stride, |row, bit| random(row, bit) % one_in == 0);
+            let vectors = vectors(40, stride, |row, bit| random(row, bit).is_multiple_of(one_in));
             for width in [1, 7, 32, 64] {
                 let folded = |row| {
                     let mut code = vec![0; width];

@@ -34,7 +34,8 @@ impl Random {
 /// rows, parts of others.
 fn rows(count: usize, stride: usize, one_in: u64, seed: u64) -> BinaryVectors {
     let mut corner = Random(77);
-    let corners: Vec<u8> = (0..30 * stride * 8).map(|_| u8::from(corner.next() % one_in == 0)).collect();
+    let corners: Vec<u8> =
+        (0..30 * stride * 8).map(|_| u8::from(corner.next().is_multiple_of(one_in))).collect();
     let mut random = Random(seed);
     let mut bytes = Vec::with_capacity(count * stride);
     for row in 0..count {
@@ -50,7 +51,7 @@ fn rows(count: usize, stride: usize, one_in: u64, seed: u64) -> BinaryVectors {
             _ => {
                 for byte in 0..stride {
                     let bit = |bit: usize| {
-                        let noise = random.next() % (4 * one_in) == 0;
+                        let noise = random.next().is_multiple_of(4 * one_in);
                         (corners[from + 8 * byte + bit] ^ u8::from(noise)) << bit
                     };
                     bytes.push((0..8).map(bit).sum());
