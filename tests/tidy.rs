@@ -291,7 +291,9 @@ fn nothing_is_left_for_later() {
     let mut wrong = Vec::new();
     for path in written() {
         for (i, line) in read(&path).lines().enumerate() {
-            if let Some(word) = later.iter().find(|w| line.contains(**w)) {
+            // What takes too long for every run says which target runs it.
+            let elsewhere = line.contains(": make ");
+            if let Some(word) = later.iter().find(|w| line.contains(**w)).filter(|_| !elsewhere) {
                 wrong.push(format!("{}:{}: {word}", shown(&path), i + 1));
             }
         }

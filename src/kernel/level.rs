@@ -150,8 +150,8 @@ fn choose(wanted: Option<&str>) -> Level {
 /// the features. `rows` are those of a tile of `dot_block`.
 macro_rules! entries {
     ($lanes:ty, $features:literal, rows = $rows:literal) => {
-        use $crate::kernel::bits;
         use $crate::kernel::lanes::{self, Difference, Product};
+        use $crate::kernel::{bits, codes, tables};
 
         pub(in $crate::kernel) static KERNELS: $crate::kernel::level::Kernels =
             $crate::kernel::level::Kernels {
@@ -216,37 +216,37 @@ macro_rules! entries {
         #[target_feature(enable = $features)]
         fn dot_code(query: &[i8], code: &[u8]) -> i32 {
             // SAFETY: see above.
-            unsafe { lanes::dot_code::<$lanes>(query, code) }
+            unsafe { codes::dot_code::<$lanes>(query, code) }
         }
 
         #[target_feature(enable = $features)]
         fn dot_code_rows(query: &[i8], codes: &[u8], out: &mut [i32]) {
             // SAFETY: see above.
-            unsafe { lanes::dot_code_rows::<$lanes>(query, codes, out) }
+            unsafe { codes::dot_code_rows::<$lanes>(query, codes, out) }
         }
 
         #[target_feature(enable = $features)]
         fn dot_code_gather(query: &[i8], codes: &[u8], rows: &[u32], out: &mut [i32]) {
             // SAFETY: see above.
-            unsafe { lanes::dot_code_gather::<$lanes>(query, codes, rows, out) }
+            unsafe { codes::dot_code_gather::<$lanes>(query, codes, rows, out) }
         }
 
         #[target_feature(enable = $features)]
         fn dot_code_block(queries: &[i8], codes: &[u8], stride: usize, out: &mut [i32]) {
             // SAFETY: see above.
-            unsafe { lanes::dot_code_block::<$lanes>(queries, codes, stride, out) }
+            unsafe { codes::dot_code_block::<$lanes>(queries, codes, stride, out) }
         }
 
         #[target_feature(enable = $features)]
         fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
             // SAFETY: see above.
-            unsafe { lanes::dot_byte_block::<$lanes>(queries, width, codes, stride, out) }
+            unsafe { codes::dot_byte_block::<$lanes>(queries, width, codes, stride, out) }
         }
 
         #[target_feature(enable = $features)]
         fn combine_columns(point: &[f32], columns: &[f32], out: &mut [f32]) {
             // SAFETY: see above.
-            unsafe { lanes::combine_columns::<$lanes>(point, columns, out) }
+            unsafe { tables::combine_columns::<$lanes>(point, columns, out) }
         }
 
         #[target_feature(enable = $features)]
@@ -258,13 +258,13 @@ macro_rules! entries {
             out: &mut [u32],
         ) {
             // SAFETY: see above.
-            unsafe { lanes::nearest_columns::<$lanes>(points, stride, columns, half_norms, out) }
+            unsafe { tables::nearest_columns::<$lanes>(points, stride, columns, half_norms, out) }
         }
 
         #[target_feature(enable = $features)]
         fn sum_tables(tables: &[u8], codes: &[u8], stride: usize, out: &mut [u32; 32]) {
             // SAFETY: see above.
-            unsafe { lanes::sum_tables::<$lanes>(tables, codes, stride, out) }
+            unsafe { tables::sum_tables::<$lanes>(tables, codes, stride, out) }
         }
 
         #[target_feature(enable = $features)]

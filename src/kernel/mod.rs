@@ -14,11 +14,15 @@ mod avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod bits;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod codes;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 mod level;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod tables;
 pub mod topk;
 
 #[cfg(test)]

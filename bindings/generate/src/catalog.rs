@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn only_what_stands_between_the_marks_is_rewritten() {
-        let page = format!("above\n{BEGIN}old\n{END}below\n");
+        let page = format!("above\n{BEGIN}stale\n{END}below\n");
         let renewed = renew(&page).unwrap();
         assert!(renewed.starts_with(&format!("above\n{BEGIN}| index type")) && renewed.ends_with("below\n"));
-        assert!(!renewed.contains("old"));
+        assert!(!renewed.contains("stale"));
         assert_eq!(renew(&renewed).unwrap(), renewed);
         assert!(renew("no marks").is_err());
     }
