@@ -104,12 +104,12 @@ def build(options, rows, binary, folder, name, params):
     before = status("VmRSS")[0]
     engine.open(options.threads, **limit)
     collection = engine.database.open("c", s.dim, binary)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     collection.index(family.index_type, s.metric.upper(), params)
-    seconds, peak = time.perf_counter() - start, status("VmHWM")[0] - before
+    seconds, cpu, peak = time.perf_counter() - start, time.process_time() - cpu, status("VmHWM")[0] - before
     while collection.state() == 2:
         time.sleep(0.1)
-    return {"build_s": seconds, "build_peak_mib": peak, "index_mib": engine.size() / MIB}
+    return {"build_s": seconds, "build_cpu_s": cpu, "build_peak_mib": peak, "index_mib": engine.size() / MIB}
 
 
 def search(options, rows, binary, folder, name, params):
