@@ -27,6 +27,11 @@ step tests-scalar env ELANUS_SIMD=scalar cargo test --locked -p elanus --lib --t
 if grep -qw avx512bw /proc/cpuinfo; then
     step tests-avx2 env ELANUS_SIMD=avx2 cargo test --locked -p elanus --lib --test it
 fi
+if [ -e ../shared/data/expand.py ]; then
+    step large-sets tests/large.sh
+else
+    printf '%-16s %s\n' large-sets "not here: not run"
+fi
 step bindings make --no-print-directory check-bindings
 step records python3 tests/bench/render.py --check
 step data make --no-print-directory data

@@ -21,8 +21,8 @@ impl Case {
         self.entry.metrics(self.kind)
     }
 
-    pub fn promise(&self, metric: Metric) -> Promise {
-        Promise::of(self.entry.index_type, metric)
+    pub fn promise(&self) -> Promise {
+        Promise::of(self.entry.index_type)
     }
 
     /// `{"index_type","metric_type","params"}`.
@@ -48,20 +48,33 @@ pub struct Promise {
     pub wide: &'static str,
     /// Recall with these.
     pub when_wide: f64,
+    /// Build parameters for search defaults that find enough.
+    pub accurate: &'static str,
+    /// Recall with these and the search's defaults behind any filter; on sets of their full size 0.95.
+    pub behind_filters: f64,
     /// Whether scores are those of the raw vectors. Codes without re-ranking give those of the codes.
     pub exact_scores: bool,
 }
 
 impl Promise {
     /// A type that is not named here is held to the strictest.
-    fn of(index_type: IndexType, metric: Metric) -> Promise {
-        let near =
-            Promise { typical: "{}", at_defaults: 0.95, wide: "{}", when_wide: 0.99, exact_scores: true };
+    fn of(index_type: IndexType) -> Promise {
+        let near = Promise {
+            typical: "{}",
+            at_defaults: 0.95,
+            wide: "{}",
+            when_wide: 0.99,
+            accurate: "{}",
+            behind_filters: 0.95,
+            exact_scores: true,
+        };
+        // (Half of the lists that the default reads are the wrong ones for inner products and for sparse bits.)
         let lists = Promise {
             typical: r#"{"nlist":64}"#,
-            at_defaults: 0.60,
+            at_defaults: 0.75,
             wide: r#"{"nprobe":65536}"#,
             when_wide: 1.0,
+            behind_filters: 0.90,
             ..near
         };
         match index_type {
@@ -71,29 +84,31 @@ impl Promise {
                 Promise { when_wide: 0.97, exact_scores: false, ..lists }
             }
             // Four dimensions in a byte; what its codes lose no nprobe brings back.
-            IndexType::IvfPq => Promise { at_defaults: 0.50, when_wide: 0.65, exact_scores: false, ..lists },
+            IndexType::IvfPq => Promise {
+                at_defaults: 0.70,
+                when_wide: 0.71,
+                accurate: r#"{"m":384}"#,
+                exact_scores: false,
+                ..lists
+            },
             IndexType::Hnsw => {
                 Promise { typical: r#"{"M":16,"efConstruction":200}"#, wide: r#"{"ef":256}"#, ..near }
-            }
-            // Its one layer is lost among inner products of rows of uneven lengths.
-            IndexType::Rnsg if metric == Metric::Ip => {
-                Promise { at_defaults: 0.35, when_wide: 0.70, ..Promise::of(index_type, Metric::L2) }
             }
             IndexType::Rnsg => Promise {
                 typical: r#"{"search_length":60,"out_degree":30,"candidate_pool_size":150,"knng":60}"#,
                 wide: r#"{"search_length":300}"#,
                 ..near
             },
+            // A twentieth of the rows is little of a small set.
             IndexType::Annoy => Promise {
                 typical: r#"{"n_trees":32}"#,
-                at_defaults: 0.60,
+                at_defaults: 0.70,
                 wide: r#"{"search_k":6000}"#,
-                when_wide: 0.97,
+                accurate: r#"{"n_trees":256}"#,
                 ..near
             },
             IndexType::DiskAnn => Promise {
                 typical: r#"{"max_degree":32,"search_list_size":64}"#,
-                at_defaults: 0.80,
                 wide: r#"{"search_list":200}"#,
                 ..near
             },

@@ -38,7 +38,7 @@ fn wait_until_finished(collection: &Collection) {
 fn churned(case: &Case, set: &Set, distances: &[Vec<f64>]) -> (f64, f64) {
     let rows = set.base.len();
     let (_disk, database, collection) = stored(set, 2);
-    create_index(&collection, &case.description(case.metrics()[0], case.promise(case.metrics()[0]).typical))
+    create_index(&collection, &case.description(case.metrics()[0], case.promise().typical))
         .expect("an index");
     let fresh = recall(&collection, set, distances);
     for round in 1..=ROUNDS {

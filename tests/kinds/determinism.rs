@@ -23,7 +23,7 @@ fn the_thread_count_changes_no_byte_of_a_file() {
         };
         let set = set.head(2_000, 1);
         for &metric in case.metrics() {
-            let description = case.description(metric, case.promise(metric).typical);
+            let description = case.description(metric, case.promise().typical);
             let one = bytes_of(&set, &description, 1);
             if one.iter().map(Vec::len).sum::<usize>() == 0 {
                 wrong.push(format!("{description}: no index file"));

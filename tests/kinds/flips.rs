@@ -19,7 +19,7 @@ type Answer = Vec<Vec<(i64, f32)>>;
 /// A database with the index and an insert after it, closed.
 fn closed(case: &Case, set: &Set) -> FaultDisk {
     let (disk, database, collection) = stored(set, 1);
-    let description = case.description(case.metrics()[0], case.promise(case.metrics()[0]).typical);
+    let description = case.description(case.metrics()[0], case.promise().typical);
     create_index(&collection, &description).unwrap_or_else(|e| panic!("{description}: {e}"));
     collection.insert(batch(set, 0..3, 1_000)).expect("an insert");
     database.close().expect("a close");
@@ -78,7 +78,7 @@ fn a_flipped_byte_of_an_index_is_found_or_harmless() {
         });
         let mut told = Vec::new();
         for (path, good) in of_index {
-            let (refused, unchanged) = flip(&disk, &set, case.promise(case.metrics()[0]).wide, path, good);
+            let (refused, unchanged) = flip(&disk, &set, case.promise().wide, path, good);
             told.push(format!("{} bytes, {refused} refused, {unchanged} unchanged", good.len()));
         }
         println!("{} {:?}: {}", case.entry.name, case.kind, told.join("; "));

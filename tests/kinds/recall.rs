@@ -92,7 +92,7 @@ fn limit(distances: &[f64]) -> f64 {
 
 /// One type and one metric: with every default, and with typical parameters; narrow and wide.
 fn floors(case: &Case, set: &Set, collection: &Collection, truth: &Truth, wrong: &mut Vec<String>) {
-    let promise = case.promise(truth.metric);
+    let promise = case.promise();
     // The larger sets are asked with the build's defaults alone: time.
     let builds = if set.base.len() > 5_000 { &["{}"][..] } else { &["{}", promise.typical] };
     for &params in builds {
@@ -172,9 +172,10 @@ fn tags_by_every_metric() {
     every_type_on(tags(), &metrics_of(VectorKind::Binary));
 }
 
-/// Each type on the first 10,000 rows of the large sets: pixels, and fingerprints of molecules. `make filters`.
+/// Each type on the first 10,000 rows of the large sets: pixels, and fingerprints of molecules. `make test` runs it where
+/// the large sets are.
 #[test]
-#[ignore = "wants the large sets: make filters"]
+#[ignore = "wants the large sets: make test runs it where they are"]
 fn pixels_and_molecules() {
     every_type_on(large("pixels", "fashion-mnist-784-l2", 784), &[Metric::L2]);
     let molecules = |metric| every_type_on(large("molecules", "morgan-2048-jaccard", 2_048), &[metric]);
@@ -194,12 +195,7 @@ fn ivf_sq8_is_as_good_as_ivf_flat() {
         create_index(&collection, &case.description(Metric::Cosine, r#"{"nlist":64}"#)).expect("an index");
         [4, 16, 64].map(|nprobe| {
             truth
-                .judge(
-                    &collection,
-                    &set,
-                    &format!(r#"{{"nprobe":{nprobe}}}"#),
-                    case.promise(Metric::Cosine).exact_scores,
-                )
+                .judge(&collection, &set, &format!(r#"{{"nprobe":{nprobe}}}"#), case.promise().exact_scores)
                 .0
         })
     };

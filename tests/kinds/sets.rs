@@ -68,11 +68,13 @@ pub fn tags() -> Set {
     Set { name: "tags", dim: 256, base: load("tags/base.u8"), queries: load("tags/queries.u8") }
 }
 
-/// The folder of an expanded large set: `make filters` says where they are.
+/// The folder of an expanded large set, or of its first rows: `make filters` and `tests/large.sh` say where they are.
 pub fn large_folder(name: &str) -> PathBuf {
     let sets = std::env::var_os("ELANUS_LARGE_SETS")
         .expect("ELANUS_LARGE_SETS names the folder of the expanded sets");
-    PathBuf::from(sets).join(name)
+    let (whole, first_rows) =
+        (PathBuf::from(&sets).join(name), PathBuf::from(&sets).join(format!("{name}-small")));
+    if first_rows.exists() { first_rows } else { whole }
 }
 
 pub fn read_large(folder: &Path, name: &str) -> Vec<u8> {
