@@ -106,10 +106,10 @@ impl SectionWriter for ContainerWriter {
 pub fn read(vfs: &Arc<dyn Vfs>, path: &Path, bytes: &Buffer, spec: &Value, rows: u64) -> Result<Sections> {
     let table = table(bytes).ok_or_else(|| Error::corrupt("it is no index file"))?;
     if table.spec["index_type"] != spec["index_type"] || table.rows != rows {
-        return Err(Error::new(
-            Code::Corrupt,
-            format!("it is an index of {} rows, not of {rows}", table.rows),
-        ));
+        return Err(Error::corrupt(format!(
+            "it is an index of type {} over {} rows, not of {} over {rows}",
+            table.spec["index_type"], table.rows, spec["index_type"]
+        )));
     }
     let mut sections = Sections::default();
     for (name, offset, length) in &table.sections {
