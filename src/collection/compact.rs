@@ -251,14 +251,12 @@ impl Core {
             }
         }
         drop(merged);
-        outcome.map_err(|error| match self.check_open() {
-            Err(closed) if self.dropped.load(Ordering::Acquire) => {
-                // The collection's directory may have come back with the segment's.
-                let _ = self.store.shared.vfs.remove_dir_all(&self.dir);
-                closed
-            }
-            _ => error,
-        })
+        if outcome.is_err() && self.with_meta(|_| ()).is_err() {
+            // It was dropped, for certain: a drop that is under way may fail. Its directory may have come back with the
+            // segment's.
+            let _ = self.store.shared.vfs.remove_dir_all(&self.dir);
+        }
+        outcome.map_err(|error| self.check_open().err().unwrap_or(error))
     }
 
     /// Writes the live rows of the sources; `merged` stays `None` if there are none.

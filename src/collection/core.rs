@@ -193,11 +193,13 @@ impl Core {
     /// it looks at the manifest again, and `read` runs on what that says.
     pub fn on_snapshot<T>(&self, read: impl Fn(&Arc<Snapshot>) -> Result<T>) -> Result<T> {
         for _ in 0..READ_ATTEMPTS {
-            match read(&self.snapshot.load_full()) {
+            let snapshot = self.snapshot.load_full();
+            match read(&snapshot) {
                 Err(error)
                     if self.store.options.read_only && matches!(error.code(), Code::Io | Code::Corrupt) =>
                 {
-                    if !self.catch_up()? {
+                    // Another thread may have been first.
+                    if !self.catch_up()? && Arc::ptr_eq(&snapshot, &self.snapshot.load()) {
                         return Err(error);
                     }
                 }

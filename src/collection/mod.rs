@@ -12,6 +12,8 @@ mod policy;
 mod refresh;
 mod seal;
 mod search;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use self::core::Core;
