@@ -85,11 +85,16 @@ impl Drop for Executing<'_> {
 }
 
 impl Compaction {
-    fn executing(&self, groups: usize) -> Executing<'_> {
+    /// Counts the groups that `find` gives, in one step with it: a request that comes while it looks is not lost. With
+    /// `answer`, it is what was requested.
+    fn begin(&self, answer: bool, find: impl FnOnce() -> Vec<Vec<u64>>) -> (Vec<Vec<u64>>, Executing<'_>) {
         let mut status = self.status.lock();
-        status.executing += groups as u64;
-        status.requested = false;
-        Executing(self, groups as u64)
+        let groups = find();
+        let count = groups.len() as u64;
+        status.executing += count;
+        status.requested &= !answer;
+        drop(status);
+        (groups, Executing(self, count))
     }
 }
 
@@ -107,7 +112,7 @@ impl Core {
         let turn = self.take_turn();
         self.compaction.waiting.fetch_sub(1, Ordering::SeqCst);
         let _turn = turn?;
-        let groups = self.groups();
+        let (groups, _executing) = self.compaction.begin(false, || self.groups());
         let total = groups.iter().map(|ids| Job::new(&self.snapshot.load(), ids).rows as u64).sum();
         self.compact_groups(&groups, &Manner::Foreground { progress, total })
     }
@@ -154,13 +159,16 @@ impl Core {
             return false;
         }
         let Some(_turn) = self.compaction.turn.try_lock() else { return false };
-        let groups = if requested { self.groups() } else { self.next_group().into_iter().collect() };
+        let find = || if requested { self.groups() } else { self.next_group().into_iter().collect() };
+        let (groups, _executing) = self.compaction.begin(requested, find);
         match self.compact_groups(&groups, &Manner::Background) {
             Ok(()) => !groups.is_empty(),
-            Err(error) if matches!(error.code(), Code::Canceled | Code::Closed) => {
-                // A call that waits does the same, or the collection goes.
+            Err(error) if error.code() == Code::Canceled => {
+                // A call that waits does the same, unless it fails or is canceled.
+                self.compaction.status.lock().requested |= requested;
                 false
             }
+            Err(error) if error.code() == Code::Closed => false,
             Err(error) => {
                 self.compaction_failed(error);
                 false
@@ -177,7 +185,6 @@ impl Core {
     }
 
     fn compact_groups(&self, groups: &[Vec<u64>], manner: &Manner) -> Result<()> {
-        let executing = self.compaction.executing(groups.len());
         let mut before = 0;
         for ids in groups {
             let job = Job::new(&self.snapshot.load(), ids);
@@ -185,16 +192,13 @@ impl Core {
             if job.ids.len() == ids.len()
                 && let Err(error) = self.compact_job(&job, manner, before)
             {
-                let mut status = self.compaction.status.lock();
                 if !matches!(error.code(), Code::Canceled | Code::Closed) {
-                    status.failed += 1;
+                    self.compaction.status.lock().failed += 1;
                 }
-                drop(status);
                 return Err(error);
             }
             before += job.rows as u64;
         }
-        drop(executing);
         let mut status = self.compaction.status.lock();
         (status.failure, status.retry_at) = (None, None);
         Ok(())

@@ -221,6 +221,24 @@ fn a_background_compaction_steps_aside_for_queries() {
     assert_eq!(compaction(&collection)["completed_plans"], 1);
 }
 
+/// A call that waits takes the place of one in the background. If it is canceled, the other is still wanted.
+#[test]
+fn a_request_outlives_the_call_that_took_its_place() {
+    let disk = FaultDisk::new();
+    let database = open_on(&disk, Options { build_idle_ms: 400, ..by_hand() });
+    let collection = segmented(&database, 3, 100);
+    search(&collection, &[0.0; DIM], 1);
+    collection.compact(false, None).unwrap();
+    wait_for("its start", || collection.compaction_state().unwrap().executing_plans == 1);
+    let error = collection.compact(true, Some(&|_, _| false)).unwrap_err();
+    assert_eq!(error.code(), Code::Canceled);
+    assert_eq!(number(&collection, "sealed_segments"), 3);
+    wait_for("the compaction", || number(&collection, "sealed_segments") == 1);
+    wait_for("the state", || !collection.compaction_state().unwrap().is_executing);
+    assert_eq!(collection.compaction_state().unwrap().failed_plans, 0);
+    check_rows(&collection, 0..300);
+}
+
 #[test]
 fn closing_ends_a_compaction_that_waits() {
     let disk = FaultDisk::new();
