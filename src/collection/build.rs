@@ -1,7 +1,7 @@
 //! Building the index of a segment, and putting it in its place.
 
 use crate::collection::core::Core;
-use crate::collection::{Definition, Progress};
+use crate::collection::types::{Definition, Progress};
 use crate::database::meta::{IndexFileMeta, SegmentMeta};
 use crate::error::{Code, Error, Result};
 use crate::index::{self, BuildContext, Index, Pace};

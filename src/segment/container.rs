@@ -4,7 +4,7 @@
 //! it is searched has them in a file beside, `NAME.blocks`; the table then says `"blocks":["name",count,salt]`, where the
 //! salt, which follows from all that was written before, tells its blocks from those of another index.
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::index::sections::{SectionWriter, Sections};
 use crate::segment::Shared;
 use crate::storage::blocks::{self, Blocks, BlocksWriter};
@@ -139,6 +139,7 @@ fn table(bytes: &Buffer) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
     use crate::storage::fault::FaultDisk;
     use serde_json::json;
 
