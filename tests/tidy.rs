@@ -77,8 +77,8 @@ fn room(path: &Path) -> Option<String> {
 
 /// What only tests compile: `tests.rs`, `tests/`, the fault disk.
 fn is_test_file(path: &Path) -> bool {
-    path.ends_with("storage/fault.rs")
-        || path.components().any(|c| c.as_os_str() == "tests" || c.as_os_str() == "tests.rs")
+    let only_tests = ["tests", "tests.rs", "fault", "fault.rs"];
+    path.components().any(|c| only_tests.iter().any(|name| c.as_os_str() == *name))
 }
 
 /// The lines before the unit tests, which stand last in a file.

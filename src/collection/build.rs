@@ -1,8 +1,8 @@
 //! Building the index of a segment, and putting it in its place.
 
 use crate::collection::core::Core;
-use crate::collection::{Definition, Progress};
-use crate::database::meta::IndexFileMeta;
+use crate::collection::types::{Definition, Progress};
+use crate::database::meta::{IndexFileMeta, SegmentMeta};
 use crate::error::{Code, Error, Result};
 use crate::index::{self, BuildContext, Index, Pace};
 use crate::segment::{IndexFile, Rows, SegmentView};
@@ -183,13 +183,17 @@ impl Core {
 
     /// Makes built indexes count, in one commit. With `define`, the definition takes the place of the field's old one in
     /// the same commit, and all indexes of the old one go; else indexes of a definition that is no longer the current
-    /// one are thrown away, and so are those of segments that are gone. The caller holds `maintenance` and
+    /// one are thrown away, and so are those of segments that are gone or have one already. The caller holds `maintenance` and
     /// [`Core::writing`].
     pub fn install(&self, definition: &Arc<Definition>, built: Vec<Built>, define: bool) -> Result<()> {
         let wanted = self.check_open().is_ok() && (define || self.has_definition(definition.id));
-        let known: BTreeSet<u64> = self.with_meta(|meta| meta.segments.iter().map(|s| s.id).collect())?;
+        // The worker and a caller may have built the same index: the first counts.
+        let lacks =
+            |segment: &SegmentMeta| define || segment.indexes.iter().all(|i| i.index != definition.id);
+        let lacking: BTreeSet<u64> =
+            self.with_meta(|meta| meta.segments.iter().filter(|s| lacks(s)).map(|s| s.id).collect())?;
         let (built, late): (Vec<Built>, Vec<Built>) =
-            built.into_iter().partition(|built| wanted && known.contains(&built.segment));
+            built.into_iter().partition(|built| wanted && lacking.contains(&built.segment));
         discard(&late);
         if !wanted {
             return self.check_open();

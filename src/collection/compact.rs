@@ -3,95 +3,24 @@
 //! The merged segment and its index are written beside the old ones, which serve meanwhile; writers and searches go on.
 //! One commit of the manifest then takes the old out and the new in, with the deletes that came in between.
 
-use crate::collection::build::{Background, Built, Foreground, discard};
-use crate::collection::core::{Core, Snapshot};
+mod job;
+pub mod status;
+
+use crate::collection::core::Core;
 use crate::collection::policy::{self, Limits, Size};
 use crate::collection::seal::{MAX_ROWS, MAX_TEXT};
-use crate::collection::{CompactionState, Definition, Progress};
-use crate::database::meta::{IndexFileMeta, SegmentMeta};
+use crate::collection::types::{CompactionState, Progress};
 use crate::error::{Code, Error, Result};
-use crate::index::Pace;
 use crate::schema::DataType;
-use crate::segment::{Live, Sealed, SegmentView};
-use parking_lot::{Mutex, MutexGuard};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use job::{COPIES, Job, Manner, SLICE, size_of};
+use parking_lot::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long a background compaction waits after one that failed.
 const RETRY: Duration = Duration::from_secs(60);
-/// How often a compaction that waits for a lock looks whether it is still wanted.
-const SLICE: Duration = Duration::from_millis(50);
-/// How often a copy asks whether it may go on.
-const ASK: Duration = Duration::from_millis(5);
 /// Of the memory limit, a merge in the background takes at most one of so many parts.
 const MEMORY_SHARE: u64 = 4;
-/// Copies of the rows that are in memory while they are written: the columns, and their form in the file.
-const COPIES: u64 = 2;
-
-/// The compactions of a collection.
-#[derive(Default)]
-pub struct Compaction {
-    /// Held by the one that runs.
-    turn: Mutex<()>,
-    /// Calls that wait for their turn: one in the background gives way.
-    waiting: AtomicUsize,
-    status: Mutex<Status>,
-}
-
-/// How it stands with them.
-#[derive(Default)]
-struct Status {
-    /// A call that does not wait has asked for one.
-    requested: bool,
-    /// Groups of segments that are being compacted or wait for it.
-    executing: u64,
-    /// Since the collection was opened.
-    failed: u64,
-    failure: Option<Error>,
-    retry_at: Option<Instant>,
-}
-
-/// Who wants a compaction.
-enum Manner<'a> {
-    Foreground { progress: Option<Progress<'a>>, total: u64 },
-    Background,
-}
-
-/// Segments that become one.
-struct Job {
-    /// As they were when it started.
-    sources: Vec<SegmentView>,
-    ids: BTreeSet<u64>,
-    /// Live rows.
-    rows: usize,
-}
-
-/// What a compaction has written.
-struct Merged {
-    view: SegmentView,
-    sealed: Arc<Sealed>,
-}
-
-/// Counts down what is executing, whatever happens.
-struct Executing<'a>(&'a Compaction, u64);
-
-impl Drop for Executing<'_> {
-    fn drop(&mut self) {
-        let mut status = self.0.status.lock();
-        status.executing = status.executing.saturating_sub(self.1);
-    }
-}
-
-impl Compaction {
-    fn executing(&self, groups: usize) -> Executing<'_> {
-        let mut status = self.status.lock();
-        status.executing += groups as u64;
-        status.requested = false;
-        Executing(self, groups as u64)
-    }
-}
 
 impl Core {
     /// Compacts all there is to: see [`policy::all`].
@@ -107,7 +36,7 @@ impl Core {
         let turn = self.take_turn();
         self.compaction.waiting.fetch_sub(1, Ordering::SeqCst);
         let _turn = turn?;
-        let groups = self.groups();
+        let (groups, _executing) = self.compaction.begin(false, || self.groups());
         let total = groups.iter().map(|ids| Job::new(&self.snapshot.load(), ids).rows as u64).sum();
         self.compact_groups(&groups, &Manner::Foreground { progress, total })
     }
@@ -154,13 +83,16 @@ impl Core {
             return false;
         }
         let Some(_turn) = self.compaction.turn.try_lock() else { return false };
-        let groups = if requested { self.groups() } else { self.next_group().into_iter().collect() };
+        let find = || if requested { self.groups() } else { self.next_group().into_iter().collect() };
+        let (groups, _executing) = self.compaction.begin(requested, find);
         match self.compact_groups(&groups, &Manner::Background) {
             Ok(()) => !groups.is_empty(),
-            Err(error) if matches!(error.code(), Code::Canceled | Code::Closed) => {
-                // A call that waits does the same, or the collection goes.
+            Err(error) if error.code() == Code::Canceled => {
+                // A call that waits does the same, unless it fails or is canceled.
+                self.compaction.status.lock().requested |= requested;
                 false
             }
+            Err(error) if error.code() == Code::Closed => false,
             Err(error) => {
                 self.compaction_failed(error);
                 false
@@ -177,7 +109,6 @@ impl Core {
     }
 
     fn compact_groups(&self, groups: &[Vec<u64>], manner: &Manner) -> Result<()> {
-        let executing = self.compaction.executing(groups.len());
         let mut before = 0;
         for ids in groups {
             let job = Job::new(&self.snapshot.load(), ids);
@@ -185,16 +116,13 @@ impl Core {
             if job.ids.len() == ids.len()
                 && let Err(error) = self.compact_job(&job, manner, before)
             {
-                let mut status = self.compaction.status.lock();
                 if !matches!(error.code(), Code::Canceled | Code::Closed) {
-                    status.failed += 1;
+                    self.compaction.status.lock().failed += 1;
                 }
-                drop(status);
                 return Err(error);
             }
             before += job.rows as u64;
         }
-        drop(executing);
         let mut status = self.compaction.status.lock();
         (status.failure, status.retry_at) = (None, None);
         Ok(())
@@ -229,228 +157,4 @@ impl Core {
         let sealed = snapshot.sealed.iter().filter_map(|view| Some((view.as_sealed()?, view)));
         sealed.map(|(sealed, view)| (sealed.id(), size_of(sealed, view))).unzip()
     }
-
-    fn compact_job(&self, job: &Job, manner: &Manner, before: u64) -> Result<()> {
-        let wanted = || self.compaction.waiting.load(Ordering::SeqCst) == 0;
-        let background = Background { core: self, wanted: &wanted };
-        let foreground;
-        let pace: &dyn Pace = match *manner {
-            Manner::Background => &background,
-            Manner::Foreground { progress, total } => {
-                foreground = Foreground { core: self, progress, before, total, what: "compaction" };
-                &foreground
-            }
-        };
-        let mut merged = None;
-        let outcome =
-            self.merge(job, pace, &mut merged).and_then(|()| self.replace(job, merged.as_mut(), pace));
-        if let (Err(error), Some(merged)) = (&outcome, &merged) {
-            // In doubt about which manifest is in force, its files must stay.
-            if error.code() != Code::Poisoned {
-                merged.sealed.doom();
-            }
-        }
-        drop(merged);
-        outcome.map_err(|error| match self.check_open() {
-            Err(closed) if self.dropped.load(Ordering::Acquire) => {
-                // The collection's directory may have come back with the segment's.
-                let _ = self.store.shared.vfs.remove_dir_all(&self.dir);
-                closed
-            }
-            _ => error,
-        })
-    }
-
-    /// Writes the live rows of the sources; `merged` stays `None` if there are none.
-    fn merge(&self, job: &Job, pace: &dyn Pace, merged: &mut Option<Merged>) -> Result<()> {
-        pace.checkpoint(0, job.rows as u64)?;
-        if job.rows == 0 {
-            return Ok(());
-        }
-        let shared = &self.store.shared;
-        let _memory = shared.memory.reserve(job.live_bytes().saturating_mul(COPIES), "compacting")?;
-        let id = self.store.take_id();
-        let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, id, job.rows);
-        let sealed = Arc::new(sealed);
-        let view = SegmentView::sealed(sealed.clone(), Live::all(job.rows));
-        *merged = Some(Merged { view, sealed: sealed.clone() });
-        let mut asked = Instant::now();
-        sealed.write(&job.sources, &mut || {
-            if asked.elapsed() >= ASK {
-                asked = Instant::now();
-                pace.checkpoint(0, job.rows as u64)?;
-                asked = Instant::now();
-            }
-            Ok(())
-        })?;
-        let root = Sealed::root_of(&self.dir);
-        let io = |e| Error::io(format!("cannot sync {}", root.display()), e);
-        shared.vfs.sync_dir(&root).map_err(io)?;
-        // Reads it back: what cannot be read must not replace the old.
-        sealed.rows().map(drop)
-    }
-
-    /// Builds the index of what was merged, and puts it in the place of the sources.
-    fn replace(&self, job: &Job, mut merged: Option<&mut Merged>, pace: &dyn Pace) -> Result<()> {
-        loop {
-            let definition = self.snapshot.load().definition.clone();
-            let built = match (&merged, &definition) {
-                (Some(merged), Some(definition)) => self.index_merged(job, merged, definition, pace)?,
-                _ => None,
-            };
-            let _definitions = loop {
-                if let Some(definitions) = self.definitions.try_lock_for(SLICE) {
-                    break definitions;
-                }
-                if let Err(error) = pace.checkpoint(job.rows as u64, job.rows as u64) {
-                    discard(built.as_slice());
-                    return Err(error);
-                }
-            };
-            let _maintenance = self.maintenance.lock();
-            let id = |definition: &Option<Arc<Definition>>| definition.as_ref().map(|d| d.id);
-            if id(&self.snapshot.load().definition) == id(&definition) {
-                let committed = self.commit_merged(job, merged.as_deref_mut(), &built, definition.as_deref());
-                match &committed {
-                    Ok(true) => {}
-                    Err(error) if error.code() == Code::Poisoned => {}
-                    _ => discard(built.as_slice()),
-                }
-                if let (Ok(false), Some(merged)) = (&committed, &merged) {
-                    merged.sealed.doom();
-                }
-                return committed.map(drop);
-            }
-            // The index was replaced or dropped meanwhile.
-            discard(built.as_slice());
-        }
-    }
-
-    /// The index of what was merged: an index serves until its successor is there, so a failure ends the compaction,
-    /// unless none of the sources had one.
-    fn index_merged(
-        &self,
-        job: &Job,
-        merged: &Merged,
-        definition: &Arc<Definition>,
-        pace: &dyn Pace,
-    ) -> Result<Option<Built>> {
-        let had_index = job.sources.iter().any(|view| view.index.is_some());
-        if !self.needs_index(&merged.view) || (!had_index && self.has_failed(definition.id)) {
-            return Ok(None);
-        }
-        match self.build(definition, &merged.view, pace) {
-            Err(error) if !had_index && !matches!(error.code(), Code::Canceled | Code::Closed) => {
-                *self.build_failure.lock() = Some((definition.id, error));
-                Ok(None)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// One commit: the old out, the new in; `false` if one of the old is gone already. The caller holds `definitions`
-    /// and `maintenance`, so that no seal and no other definition comes between.
-    fn commit_merged(
-        &self,
-        job: &Job,
-        merged: Option<&mut Merged>,
-        built: &Option<Built>,
-        definition: Option<&Definition>,
-    ) -> Result<bool> {
-        self.check_open()?;
-        let known: BTreeSet<u64> = self.with_meta(|meta| meta.segments.iter().map(|s| s.id).collect())?;
-        if !job.ids.is_subset(&known) {
-            return Ok(false);
-        }
-        // What removed the dead rows must be as durable as their removal, and so must all that was logged before.
-        let mut writer = self.writer.lock();
-        writer.sync()?;
-        let live = job.live_now(&writer.sealed);
-        drop(writer);
-        if let Some(merged) = &merged
-            && live.dead() > 0
-        {
-            merged.sealed.save_live(&live, 1)?;
-        }
-        self.commit(|meta| {
-            let at = meta.segments.iter().position(|s| job.ids.contains(&s.id)).unwrap_or(0);
-            meta.segments.retain(|segment| !job.ids.contains(&segment.id));
-            let counters = &mut meta.compaction;
-            counters.completed += 1;
-            counters.segments += job.ids.len() as u64;
-            counters.dropped_rows += job.sources.iter().map(|view| view.live.dead() as u64).sum::<u64>();
-            counters.bytes_read += job.sealed().map(|sealed| sealed.file_bytes()).sum::<u64>();
-            if let Some(merged) = &merged {
-                let index = built.as_ref().map_or(0, |built| built.file.file_bytes());
-                counters.bytes_written += merged.sealed.file_bytes() + index;
-                let of_definition = |d: &Definition| {
-                    built.as_ref().map(|built| IndexFileMeta { index: d.id, file: built.file.number() })
-                };
-                meta.segments.insert(
-                    at,
-                    SegmentMeta {
-                        id: merged.sealed.id(),
-                        rows: job.rows as u64,
-                        dead: live.dead() as u64,
-                        deletes: u64::from(live.dead() > 0),
-                        indexes: definition.and_then(of_definition).into_iter().collect(),
-                    },
-                );
-            }
-            Ok(())
-        })?;
-        let mut writer = self.writer.lock();
-        let live = job.live_now(&writer.sealed);
-        let at = writer.sealed.iter().position(|view| job.has(view)).unwrap_or(0);
-        let gone = writer.remove_sealed(&job.ids);
-        if let Some(merged) = merged {
-            merged.view.live = live;
-            merged.view.index = built.as_ref().map(|built| built.file.clone());
-            writer.sealed.insert(at, merged.view.clone());
-        }
-        self.publish(&writer);
-        gone.iter().for_each(SegmentView::doom);
-        Ok(true)
-    }
-}
-
-impl Job {
-    /// Those of `ids` that are there, in the order of the snapshot.
-    fn new(snapshot: &Snapshot, ids: &[u64]) -> Job {
-        let ids: BTreeSet<u64> = ids.iter().copied().collect();
-        let is_among = |view: &&SegmentView| view.as_sealed().is_some_and(|s| ids.contains(&s.id()));
-        let sources: Vec<SegmentView> = snapshot.sealed.iter().filter(is_among).cloned().collect();
-        let rows = sources.iter().map(|view| view.live.count()).sum();
-        let ids = sources.iter().filter_map(|view| Some(view.as_sealed()?.id())).collect();
-        Job { sources, ids, rows }
-    }
-
-    fn has(&self, view: &SegmentView) -> bool {
-        view.as_sealed().is_some_and(|sealed| self.ids.contains(&sealed.id()))
-    }
-
-    fn sealed(&self) -> impl Iterator<Item = &Arc<Sealed>> {
-        self.sources.iter().filter_map(SegmentView::as_sealed)
-    }
-
-    fn live_bytes(&self) -> u64 {
-        self.sealed().zip(&self.sources).map(|(sealed, view)| size_of(sealed, view).bytes).sum()
-    }
-
-    /// Which of the merged rows are still live: those of the sources that no delete has come for since.
-    fn live_now(&self, sealed: &[SegmentView]) -> Live {
-        let now: Vec<Live> = sealed
-            .iter()
-            .filter(|view| self.has(view))
-            .zip(&self.sources)
-            .map(|(now, before)| now.live.renumbered(&before.live))
-            .collect();
-        Live::concat(now.iter())
-    }
-}
-
-fn size_of(sealed: &Sealed, view: &SegmentView) -> Size {
-    let (rows, len) = (view.live.count() as u64, view.len().max(1) as u64);
-    let bytes = u128::from(sealed.file_bytes()) * u128::from(rows) / u128::from(len);
-    Size { bytes: bytes as u64, rows, dead_rows: view.live.dead() as u64 }
 }

@@ -1,11 +1,13 @@
 //! The state of one collection: what writers change under their lock, and the snapshot that searches read.
 
-use crate::collection::Definition;
+use crate::collection::compact::status::Compaction;
+use crate::collection::ops::Op;
+use crate::collection::types::Definition;
 use crate::database::meta::CollectionMeta;
 use crate::database::store::{READ_ATTEMPTS, Store, Writing};
 use crate::error::{Code, Error, Result};
 use crate::schema::Schema;
-use crate::segment::{Growing, Rows, SegmentView};
+use crate::segment::{Growing, Reservation, Rows, SegmentView};
 use crate::storage::checked;
 use crate::storage::wal::Wal;
 use arc_swap::ArcSwap;
@@ -14,10 +16,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-
-use super::compact::Compaction;
-use super::refresh::Seen;
-use super::write::Pending;
 
 /// One collection, shared by its handles, its database and the background worker.
 ///
@@ -45,6 +43,23 @@ pub struct Core {
     pub seen: Mutex<Seen>,
     /// Why the background build of a definition (by number) failed.
     pub build_failure: Mutex<Option<(u64, Error)>>,
+}
+
+/// A change that waits to be logged, and then its outcome.
+pub struct Pending {
+    pub op: Op,
+    pub record: Vec<u8>,
+    /// What the rows will take.
+    pub memory: Mutex<Option<Reservation>>,
+    pub outcome: Mutex<Option<Result<u64>>>,
+}
+
+/// What a read-only database has read of a collection: its part of the manifest, and the files in its directory with
+/// their lengths.
+#[derive(Clone, Default, PartialEq)]
+pub struct Seen {
+    pub meta: Option<CollectionMeta>,
+    pub files: Vec<(String, u64)>,
 }
 
 /// What writers change.
@@ -193,11 +208,13 @@ impl Core {
     /// it looks at the manifest again, and `read` runs on what that says.
     pub fn on_snapshot<T>(&self, read: impl Fn(&Arc<Snapshot>) -> Result<T>) -> Result<T> {
         for _ in 0..READ_ATTEMPTS {
-            match read(&self.snapshot.load_full()) {
+            let snapshot = self.snapshot.load_full();
+            match read(&snapshot) {
                 Err(error)
                     if self.store.options.read_only && matches!(error.code(), Code::Io | Code::Corrupt) =>
                 {
-                    if !self.catch_up()? {
+                    // Another thread may have been first.
+                    if !self.catch_up()? && Arc::ptr_eq(&snapshot, &self.snapshot.load()) {
                         return Err(error);
                     }
                 }

@@ -1,7 +1,7 @@
 //! Definitions of indexes: create, drop, describe, progress, state, with the outcomes of Milvus.
 
 use crate::collection::core::{Core, Snapshot};
-use crate::collection::{Definition, IndexProgress, IndexRequest, IndexState, OnConflict, Progress};
+use crate::collection::types::{Definition, IndexProgress, IndexRequest, IndexState, OnConflict, Progress};
 use crate::database::meta::{CollectionMeta, IndexMeta};
 use crate::error::{Code, Error, Result};
 use crate::index::catalog::{IndexSpec, VectorKind};

@@ -1,11 +1,11 @@
 //! Opening a collection: what the manifest names, and then what the log holds.
 
-use crate::collection::Definition;
-use crate::collection::compact::Compaction;
+use crate::collection::compact::status::Compaction;
 use crate::collection::core::{Core, Snapshot, Writer};
 use crate::collection::ops::Op;
 use crate::collection::refresh::News;
 use crate::collection::seal::files_of;
+use crate::collection::types::Definition;
 use crate::database::meta::{CollectionMeta, SegmentMeta};
 use crate::database::store::Store;
 use crate::error::{Error, Result};

@@ -33,7 +33,8 @@ pub struct Limits {
 /// The places of the segments to compact next, in order; `None` if nothing is due.
 pub fn due(segments: &[Size], limits: Limits) -> Option<Vec<usize>> {
     let is_rotten = |size: &Size| size.dead_rows * DEAD_SHARE > size.rows + size.dead_rows;
-    if let Some(place) = segments.iter().position(is_rotten) {
+    let fits = |size: &Size| size.bytes <= limits.bytes;
+    if let Some(place) = segments.iter().position(|size| is_rotten(size) && fits(size)) {
         return Some(vec![place]);
     }
     let mut classes: Vec<Vec<usize>> = Vec::new();
@@ -47,7 +48,9 @@ pub fn due(segments: &[Size], limits: Limits) -> Option<Vec<usize>> {
         }
     }
     let crowded = classes.into_iter().filter(|places| places.len() as u64 >= FANOUT);
-    crowded.map(|places| fill(segments, places, limits)).find(|group| group.len() > 1)
+    let group = crowded.map(|places| fill(segments, places, limits)).find(|group| group.len() > 1);
+    // Last, so that one that memory has no room for does not keep the others from theirs.
+    group.or_else(|| segments.iter().position(is_rotten).map(|place| vec![place]))
 }
 
 /// Everything that can be compacted: neighbours that fit into one segment, and segments with any dead row.
@@ -120,6 +123,15 @@ mod tests {
         assert_eq!(due(&[], LIMITS), None);
         // Full ones too.
         assert_eq!(due(&[with_dead(1 << 20, 1 << 20)], LIMITS), Some(vec![0]));
+    }
+
+    #[test]
+    fn what_does_not_fit_waits_for_what_does() {
+        let (large, small) = (with_dead(1000, 900), whole(10));
+        let limits = Limits { bytes: 999_999, ..LIMITS };
+        assert_eq!(due(&[large, with_dead(9, 9)], limits), Some(vec![1]));
+        assert_eq!(due(&[large, small, small, small, small], limits), Some(vec![1, 2, 3, 4]));
+        assert_eq!(due(&[large, small], limits), Some(vec![0]));
     }
 
     #[test]

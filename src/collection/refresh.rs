@@ -1,17 +1,10 @@
 //! A read-only database follows its writer: it reads manifest and log again, and gives searches what they say.
 
-use crate::collection::core::{Core, Writer};
+use crate::collection::core::{Core, Seen, Writer};
 use crate::database::meta::CollectionMeta;
 use crate::database::store::follow;
 use crate::error::Result;
 use std::sync::atomic::Ordering;
-
-/// What was read of a collection: its part of the manifest, and the files in its directory with their lengths.
-#[derive(Clone, Default, PartialEq)]
-pub struct Seen {
-    meta: Option<CollectionMeta>,
-    files: Vec<(String, u64)>,
-}
 
 /// What manifest and log say, and when they said it.
 pub struct News {

@@ -3,9 +3,10 @@
 use crate::batch::not_finite;
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::merge::{Batch, Found, Merger, Target};
-use crate::collection::{Queries, SearchOptions, SearchResult};
+use crate::collection::types::{SearchOptions, SearchResult};
 use crate::database::watchdog::Watched;
 use crate::error::{Code, Error, Result};
+use crate::index::Queries;
 use crate::index::catalog::{IndexSpec, IndexType, Metric, Params, SearchParams, VectorKind};
 use crate::schema::{DataType, Field};
 use crate::segment::{Run, gather_column};

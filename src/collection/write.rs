@@ -2,10 +2,10 @@
 //! all that are queued in one write and one sync, applies them in order, and publishes one snapshot.
 
 use crate::batch;
-use crate::collection::Inserted;
-use crate::collection::core::{Core, Writer};
+use crate::collection::core::{Core, Pending, Writer};
 use crate::collection::ops::Op;
-use crate::database::Durability;
+use crate::collection::types::Inserted;
+use crate::database::options::Durability;
 use crate::error::{Error, Result};
 use crate::segment::{Key, Reservation, Rows, delete};
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
@@ -15,15 +15,6 @@ use std::sync::atomic::Ordering;
 
 /// Most bytes of one insert or delete.
 const MAX_RECORD: usize = 1 << 30;
-
-/// A change that waits to be logged, and then its outcome.
-pub struct Pending {
-    op: Op,
-    record: Vec<u8>,
-    /// What the rows will take.
-    memory: Mutex<Option<Reservation>>,
-    outcome: Mutex<Option<Result<u64>>>,
-}
 
 impl Core {
     pub fn insert(&self, columns: &RecordBatch) -> Result<Inserted> {

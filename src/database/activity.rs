@@ -39,7 +39,7 @@ impl Activity {
 
     /// How long a build has to wait at least, where it must: no query may have run for `idle`.
     fn must_wait(&self, idle: Duration) -> Option<Duration> {
-        if self.running.load(Ordering::Relaxed) > 0 {
+        if self.running.load(Ordering::Acquire) > 0 {
             return Some(SLICE);
         }
         let last_end = Duration::from_millis(self.last_end.load(Ordering::Relaxed).checked_sub(1)?);
@@ -66,7 +66,8 @@ impl Drop for Query<'_> {
     fn drop(&mut self) {
         let now = self.0.start.elapsed().as_millis() as u64 + 1;
         self.0.last_end.store(now, Ordering::Relaxed);
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        // After the store above, also as others see it.
+        self.0.running.fetch_sub(1, Ordering::Release);
     }
 }
 

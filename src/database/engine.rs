@@ -2,8 +2,8 @@
 
 use crate::collection::core::Core;
 use crate::database::meta::{CollectionMeta, CompactionMeta, Meta};
+use crate::database::options::{Durability, Options};
 use crate::database::store::{Store, follow, no_database};
-use crate::database::{Durability, Options};
 use crate::error::{Code, Error, Result};
 use crate::schema::{Schema, check_collection_name};
 use crate::segment::{Memory, Shared};

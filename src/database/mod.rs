@@ -3,14 +3,15 @@
 mod activity;
 mod engine;
 pub(crate) mod meta;
-mod options;
+pub(crate) mod options;
 pub(crate) mod store;
 pub(crate) mod watchdog;
 
 use crate::collection::Collection;
 use crate::error::Result;
 use crate::schema::Schema;
-use crate::storage::vfs::{Disk, Vfs};
+use crate::storage::disk::Disk;
+use crate::storage::vfs::Vfs;
 use engine::Engine;
 use std::path::Path;
 use std::sync::Arc;

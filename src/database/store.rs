@@ -1,8 +1,8 @@
 //! What a collection needs of its database: options, files, the manifest, and whether it is still open.
 
-use crate::database::Options;
 use crate::database::activity::Activity;
 use crate::database::meta::Meta;
+use crate::database::options::Options;
 use crate::database::watchdog::Watchdog;
 use crate::error::{Code, Error, Result};
 use crate::segment::Shared;

@@ -4,7 +4,7 @@
 //! it is searched has them in a file beside, `NAME.blocks`; the table then says `"blocks":["name",count,salt]`, where the
 //! salt, which follows from all that was written before, tells its blocks from those of another index.
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::index::sections::{SectionWriter, Sections};
 use crate::segment::Shared;
 use crate::storage::blocks::{self, Blocks, BlocksWriter};
@@ -106,10 +106,10 @@ impl SectionWriter for ContainerWriter {
 pub fn read(vfs: &Arc<dyn Vfs>, path: &Path, bytes: &Buffer, spec: &Value, rows: u64) -> Result<Sections> {
     let table = table(bytes).ok_or_else(|| Error::corrupt("it is no index file"))?;
     if table.spec["index_type"] != spec["index_type"] || table.rows != rows {
-        return Err(Error::new(
-            Code::Corrupt,
-            format!("it is an index of {} rows, not of {rows}", table.rows),
-        ));
+        return Err(Error::corrupt(format!(
+            "it is an index of type {} over {} rows, not of {} over {rows}",
+            table.spec["index_type"], table.rows, spec["index_type"]
+        )));
     }
     let mut sections = Sections::default();
     for (name, offset, length) in &table.sections {
@@ -139,6 +139,7 @@ fn table(bytes: &Buffer) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
     use crate::storage::fault::FaultDisk;
     use serde_json::json;
 

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::index::sections::{BLOCK_BYTES, Block, BlockReader, PAYLOAD};
-use crate::storage::checked::place;
+use crate::storage::stamp::place;
 use crate::storage::vfs::{AppendFile, BlockFile, Vfs};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -158,8 +158,8 @@ impl BlockReader for Blocks {
 mod tests {
     use super::*;
     use crate::error::Code;
+    use crate::storage::disk::Disk;
     use crate::storage::fault::{Fault, FaultDisk};
-    use crate::storage::vfs::Disk;
 
     fn write(vfs: &Arc<dyn Vfs>, path: &Path, count: u64) -> Result<()> {
         let mut writer = BlocksWriter::create(vfs, path, 7)?;

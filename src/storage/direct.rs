@@ -1,7 +1,8 @@
 //! Blocks of a file of the operating system: many at once through io_uring where the kernel lets us, else one after the
 //! other. A file that memory could not hold anyway is read past the page cache.
 
-use crate::index::sections::{BLOCK_BYTES, Block};
+use crate::index::sections::Block;
+use crate::storage::pread::{read_run, runs};
 #[cfg(target_os = "linux")]
 use crate::storage::uring;
 use crate::storage::vfs::BlockFile;
@@ -69,40 +70,6 @@ impl BlockFile for DiskBlocks {
     }
 }
 
-/// Numbers that follow each other are one read.
-pub fn runs(numbers: &[u64]) -> impl Iterator<Item = &[u64]> {
-    numbers.chunk_by(|a, b| a.checked_add(1) == Some(*b))
-}
-
-/// Reads consecutive blocks, from block `first` on; `UnexpectedEof` where the file is shorter.
-pub fn read_run(file: &File, first: u64, blocks: &mut [Block]) -> io::Result<()> {
-    let len = size_of_val(blocks);
-    let start = blocks.as_mut_ptr().cast::<u8>();
-    #[allow(unsafe_code)]
-    // SAFETY: a block is nothing but its bytes (`repr(C)`, its size a multiple of its alignment), and the slice is
-    // borrowed for as long as `bytes` lives.
-    let bytes = unsafe { std::slice::from_raw_parts_mut(start, len) };
-    read_exact_at(file, bytes, first * BLOCK_BYTES as u64)
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let read = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes = &mut bytes[read..];
-        offset += read as u64;
-    }
-    Ok(())
-}
-
 /// The file without the page cache, if its first block can be read so.
 #[cfg(target_os = "linux")]
 fn open_direct(path: &Path) -> Option<File> {
@@ -147,6 +114,7 @@ fn memory_bytes() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::sections::BLOCK_BYTES;
 
     #[test]
     fn every_mode_reads_the_same() {

@@ -5,88 +5,25 @@
 //! content survives by its own sync, its name by the sync of its directory; each may survive without, and in any
 //! combination, as in "All File Systems Are Not Created Equal" (Pillai et al., OSDI 2014).
 
+mod node;
+mod state;
+
 use crate::index::sections::{BLOCK_BYTES, Block};
 use crate::storage::vfs::{AppendFile, BlockFile, LockGuard, Vfs};
 use arrow_buffer::Buffer;
+use node::{Change, Node, Random, Rename};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use state::{State, Verdict, names};
 use std::io::{self, ErrorKind};
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::Arc;
 
-/// How an operation fails.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// It fails with this kind of error, an append with none, half or all of its bytes written; later ones succeed.
-    Once(ErrorKind),
-    /// It and every later one fail so.
-    Always(ErrorKind),
-    /// The power goes off in the middle of it: it may or may not reach the disk, and nothing works afterwards, reads
-    /// included. Continue on [`FaultDisk::power_cut`].
-    PowerOff,
-}
-
-/// What a power cut leaves of the changes that were not synced.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cut {
-    /// Nothing.
-    Lost,
-    /// Everything.
-    Kept,
-    /// Of each file and each directory the first changes, the last of them cut at a multiple of 512 bytes.
-    Torn512,
-    /// The same, cut at a multiple of 4 KiB.
-    Torn4K,
-    /// Any of the 4 KiB blocks and any of the directory changes; lost blocks before kept ones read as zeros.
-    Reordered,
-}
-
-impl Cut {
-    pub const ALL: [Cut; 5] = [Cut::Lost, Cut::Kept, Cut::Torn512, Cut::Torn4K, Cut::Reordered];
-}
+pub use node::Cut;
+pub use state::Fault;
 
 /// The disk; clones are handles to the same one.
 #[derive(Clone)]
 pub struct FaultDisk(Arc<Mutex<State>>);
-
-struct State {
-    /// A directory entry holds an index into this; 0 is the root. Removed nodes stay, for open files and mappings.
-    nodes: Vec<Node>,
-    operations: u64,
-    faults: Vec<(u64, Fault)>,
-    locked: Vec<usize>,
-    /// How reads fail.
-    read_fault: Option<ErrorKind>,
-}
-
-enum Node {
-    File { durable: Vec<u8>, current: Vec<u8>, pending: Vec<Change> },
-    Dir { durable: Entries, current: Entries, pending: Vec<Rename> },
-}
-
-type Entries = BTreeMap<String, usize>;
-
-/// A change of a file.
-enum Change {
-    Write(u64, Vec<u8>),
-    Truncate(u64),
-}
-
-/// A change of a directory: a name goes, a name comes, or (renamed) both at once.
-#[derive(Clone)]
-struct Rename {
-    gone: Option<String>,
-    come: Option<(String, usize)>,
-}
-
-/// Whether an operation takes place.
-enum Verdict {
-    Done,
-    /// It fails; of an append, so many halves are in the file.
-    Part(u64, io::Error),
-    /// It is under way when the power goes: it is pending, and fails.
-    Cut(io::Error),
-}
 
 impl Default for FaultDisk {
     fn default() -> Self {
@@ -161,251 +98,6 @@ impl FaultDisk {
         state.nodes[id] =
             Node::File { durable: bytes.to_vec(), current: bytes.to_vec(), pending: Vec::new() };
     }
-}
-
-impl Node {
-    fn file() -> Node {
-        Node::File { durable: Vec::new(), current: Vec::new(), pending: Vec::new() }
-    }
-
-    fn dir() -> Node {
-        Node::Dir { durable: Entries::new(), current: Entries::new(), pending: Vec::new() }
-    }
-
-    /// What is left of it after a power cut.
-    fn survivor(&self, cut: Cut, random: &mut Random) -> Node {
-        match self {
-            Node::File { durable, pending, .. } => {
-                let mut bytes = durable.clone();
-                for change in survivors(pending, cut, random) {
-                    change.apply(&mut bytes);
-                }
-                Node::File { durable: bytes.clone(), current: bytes, pending: Vec::new() }
-            }
-            Node::Dir { durable, pending, .. } => {
-                let mut entries = durable.clone();
-                let whole = match cut {
-                    Cut::Lost => 0,
-                    Cut::Kept | Cut::Reordered => pending.len(),
-                    Cut::Torn512 | Cut::Torn4K => random.below(pending.len() + 1),
-                };
-                for change in &pending[..whole] {
-                    if cut != Cut::Reordered || random.coin() {
-                        change.apply(&mut entries);
-                    }
-                }
-                Node::Dir { durable: entries.clone(), current: entries, pending: Vec::new() }
-            }
-        }
-    }
-}
-
-/// The changes of a file that a power cut spares.
-fn survivors(pending: &[Change], cut: Cut, random: &mut Random) -> Vec<Change> {
-    let mut spared = Vec::new();
-    match cut {
-        Cut::Lost => {}
-        Cut::Kept => spared.extend(pending.iter().map(Change::copy)),
-        Cut::Torn512 | Cut::Torn4K => {
-            let whole = random.below(pending.len() + 1);
-            spared.extend(pending[..whole].iter().map(Change::copy));
-            if let Some(Change::Write(offset, bytes)) = pending.get(whole) {
-                let sector = if cut == Cut::Torn512 { 512 } else { 4096 };
-                // The cut is at a multiple of the sector in the file, not in the write.
-                let first = offset.next_multiple_of(sector) - offset;
-                let room = (bytes.len() as u64).saturating_sub(first) / sector;
-                let len = first + sector * random.below(room as usize + 1) as u64;
-                let len = (len as usize).min(bytes.len());
-                let mut torn = bytes[..len].to_vec();
-                // The length may have reached the disk before the data.
-                if random.coin() {
-                    torn.resize(bytes.len(), 0);
-                }
-                spared.push(Change::Write(*offset, torn));
-            }
-        }
-        Cut::Reordered => {
-            for change in pending {
-                match change {
-                    Change::Truncate(_) if random.coin() => spared.push(change.copy()),
-                    Change::Truncate(_) => {}
-                    Change::Write(offset, bytes) => {
-                        let mut at = 0;
-                        while at < bytes.len() {
-                            let start = offset + at as u64;
-                            let end = at + ((start + 1).next_multiple_of(4096) - start) as usize;
-                            let block = &bytes[at..end.min(bytes.len())];
-                            match random.below(4) {
-                                0 => {}
-                                1 => spared.push(Change::Write(start, vec![0; block.len()])),
-                                _ => spared.push(Change::Write(start, block.to_vec())),
-                            }
-                            at = end;
-                        }
-                    }
-                }
-            }
-        }
-    }
-    spared
-}
-
-impl Change {
-    fn copy(&self) -> Change {
-        match self {
-            Change::Write(offset, bytes) => Change::Write(*offset, bytes.clone()),
-            Change::Truncate(len) => Change::Truncate(*len),
-        }
-    }
-
-    fn apply(&self, file: &mut Vec<u8>) {
-        match self {
-            Change::Write(offset, bytes) => {
-                let (start, end) = (*offset as usize, *offset as usize + bytes.len());
-                file.resize(file.len().max(end), 0);
-                file[start..end].copy_from_slice(bytes);
-            }
-            Change::Truncate(len) => file.resize(*len as usize, 0),
-        }
-    }
-}
-
-impl Rename {
-    fn apply(&self, entries: &mut Entries) {
-        if let Some(name) = &self.gone {
-            entries.remove(name);
-        }
-        if let Some((name, id)) = &self.come {
-            entries.insert(name.clone(), *id);
-        }
-    }
-}
-
-impl State {
-    /// Counts an operation and says how it goes.
-    fn operate(&mut self) -> io::Result<Verdict> {
-        self.powered()?;
-        let index = self.operations;
-        self.operations += 1;
-        let mut verdict = Verdict::Done;
-        for &(at, fault) in &self.faults {
-            match fault {
-                Fault::PowerOff if index == at => return Ok(Verdict::Cut(power_is_off())),
-                Fault::Once(kind) if index == at => verdict = Verdict::Part(index % 3, kind.into()),
-                Fault::Always(kind) if index >= at => verdict = Verdict::Part(index % 3, kind.into()),
-                _ => {}
-            }
-        }
-        Ok(verdict)
-    }
-
-    fn powered(&self) -> io::Result<()> {
-        let off = |&(at, fault): &(u64, Fault)| fault == Fault::PowerOff && self.operations > at;
-        if self.faults.iter().any(off) { Err(power_is_off()) } else { Ok(()) }
-    }
-
-    fn find(&self, path: &Path) -> io::Result<usize> {
-        let mut id = 0;
-        for name in names(path)? {
-            id = *self.entries(id)?.get(name).ok_or(ErrorKind::NotFound)?;
-        }
-        Ok(id)
-    }
-
-    fn parent<'a>(&self, path: &'a Path) -> io::Result<(usize, String)> {
-        let mut names: Vec<&'a str> = names(path)?;
-        let name = names.pop().ok_or(ErrorKind::InvalidInput)?;
-        let mut id = 0;
-        for name in names {
-            id = *self.entries(id)?.get(name).ok_or(ErrorKind::NotFound)?;
-        }
-        self.entries(id)?;
-        Ok((id, name.to_owned()))
-    }
-
-    fn entries(&self, id: usize) -> io::Result<&Entries> {
-        match &self.nodes[id] {
-            Node::Dir { current, .. } => Ok(current),
-            Node::File { .. } => Err(ErrorKind::NotADirectory.into()),
-        }
-    }
-
-    fn content(&self, path: &Path) -> io::Result<&Vec<u8>> {
-        self.powered()?;
-        self.content_of(self.find(path)?)
-    }
-
-    fn content_of(&self, id: usize) -> io::Result<&Vec<u8>> {
-        match &self.nodes[id] {
-            Node::File { current, .. } => Ok(current),
-            Node::Dir { .. } => Err(ErrorKind::IsADirectory.into()),
-        }
-    }
-
-    /// Whether bytes can be read now.
-    fn readable(&self) -> io::Result<()> {
-        self.powered()?;
-        self.read_fault.map_or(Ok(()), |kind| Err(kind.into()))
-    }
-
-    fn change_file(&mut self, id: usize, change: Change) {
-        let Node::File { current, pending, .. } = &mut self.nodes[id] else { unreachable!("a file is open") };
-        change.apply(current);
-        pending.push(change);
-    }
-
-    fn change_dir(&mut self, id: usize, change: Rename) {
-        let Node::Dir { current, pending, .. } = &mut self.nodes[id] else {
-            unreachable!("checked by parent()")
-        };
-        change.apply(current);
-        pending.push(change);
-    }
-
-    /// A directory operation happens, or fails without an effect, or is cut off by the power.
-    fn operate_on_dir(&mut self, id: usize, change: Rename) -> io::Result<()> {
-        match self.operate()? {
-            Verdict::Done => self.change_dir(id, change),
-            Verdict::Part(_, error) => return Err(error),
-            Verdict::Cut(error) => {
-                self.change_dir(id, change);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn operate_sync(&mut self, id: usize) -> io::Result<()> {
-        match self.operate()? {
-            Verdict::Done => self.sync(id),
-            Verdict::Part(_, error) | Verdict::Cut(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn sync(&mut self, id: usize) {
-        match &mut self.nodes[id] {
-            Node::File { durable, pending, .. } => pending.drain(..).for_each(|change| change.apply(durable)),
-            Node::Dir { durable, pending, .. } => pending.drain(..).for_each(|change| change.apply(durable)),
-        }
-    }
-}
-
-fn power_is_off() -> io::Error {
-    io::Error::other("the power is off")
-}
-
-/// The names on the way from the root.
-fn names(path: &Path) -> io::Result<Vec<&str>> {
-    let mut names = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => names.push(name.to_str().ok_or(ErrorKind::InvalidInput)?),
-            Component::RootDir | Component::CurDir => {}
-            Component::ParentDir | Component::Prefix(_) => return Err(ErrorKind::InvalidInput.into()),
-        }
-    }
-    Ok(names)
 }
 
 impl Vfs for FaultDisk {
@@ -604,27 +296,5 @@ impl LockGuard for FaultLock {}
 impl Drop for FaultLock {
     fn drop(&mut self) {
         self.disk.0.lock().locked.retain(|&id| id != self.id);
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014): small, and the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to `bound` - 1.
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn coin(&mut self) -> bool {
-        self.next() & 1 == 0
     }
 }

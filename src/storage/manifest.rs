@@ -87,8 +87,8 @@ fn checksum(payload: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::disk::Disk;
     use crate::storage::fault::{Cut, Fault, FaultDisk};
-    use crate::storage::vfs::Disk;
 
     fn dir() -> &'static Path {
         Path::new("/db")

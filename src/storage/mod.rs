@@ -6,10 +6,12 @@ pub mod checked;
 #[cfg(test)]
 mod crash_tests;
 mod direct;
+pub mod disk;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
 pub mod manifest;
 mod mmap;
+mod pread;
 pub mod spill;
 mod stamp;
 #[cfg(target_os = "linux")]

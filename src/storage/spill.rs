@@ -90,8 +90,8 @@ fn io_error(verb: &str, path: &Path, error: io::Error) -> Error {
 mod tests {
     use super::*;
     use crate::error::Code;
+    use crate::storage::disk::Disk;
     use crate::storage::fault::{Fault, FaultDisk};
-    use crate::storage::vfs::Disk;
 
     #[test]
     fn what_is_spilled_is_read_and_goes() {

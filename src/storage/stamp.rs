@@ -1,8 +1,9 @@
 //! The first 16 bytes of every file of our own: what it is, in which version, and a checksum of these two. They never
-//! change their form, so that an old engine tells a newer file from a damaged one.
+//! change their form, so that an old engine tells a newer file from a damaged one. And what binds a file to its place.
 
 use crate::error::{Code, Error, Result};
 use std::fmt;
+use std::path::Path;
 
 /// A kind of file: what it is called in messages, its magic, and the newest version this engine reads and writes.
 pub struct Stamp {
@@ -45,6 +46,13 @@ impl Stamp {
             _ => Ok(rest),
         }
     }
+}
+
+/// What a file's name adds to its checksums: `DIRECTORY/NAME`, wherever that directory is.
+pub(super) fn place(path: &Path) -> u32 {
+    let part =
+        |path: Option<&Path>| path.and_then(Path::file_name).unwrap_or_default().as_encoded_bytes().to_vec();
+    crc32c::crc32c(&[part(path.parent()), b"/".to_vec(), part(Some(path))].concat())
 }
 
 /// The little-endian number at `at`; the caller has checked the length.

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::index::sections::{BLOCK_BYTES, Block};
-use crate::storage::direct::{read_run, runs};
+use crate::storage::pread::{read_run, runs};
 use io_uring::{IoUring, Probe, opcode, types};
 use std::cell::RefCell;
 use std::fs::File;

@@ -45,6 +45,31 @@ fn write(collection: &Collection, writer: i64, done: &Done) {
     }
 }
 
+/// Writes while `readers` threads read and `others` do what they do; says how many searches there were.
+fn beside_writers(
+    collection: &Collection,
+    readers: u64,
+    read: impl Fn(&[Done], &AtomicBool, u64) -> u64 + Sync,
+    others: &[&(dyn Fn(&AtomicBool) + Sync)],
+) -> u64 {
+    let done = [Done::default(), Done::default()];
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (done, ended, read) = (&done, &ended, &read);
+        let readers: Vec<_> = (0..readers).map(|seed| scope.spawn(move || read(done, ended, seed))).collect();
+        for other in others {
+            scope.spawn(|| other(ended));
+        }
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || write(collection, writer, &done[writer as usize])))
+            .collect();
+        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        ended.store(true, Ordering::SeqCst);
+        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
+        readers.into_iter().map(|reader| reader.join().unwrap()).sum()
+    })
+}
+
 /// Searches until the writers are done: batches are there as a whole or not at all, those acknowledged before the
 /// search are, those whose deletion was acknowledged are not.
 fn read(collection: &Collection, done: &[Done], ended: &AtomicBool) -> u64 {
@@ -98,22 +123,8 @@ fn disturb(collection: &Collection, ended: &AtomicBool) {
 fn searches_inserts_deletes_flushes_and_builds_at_once() {
     let database = Database::open_with(Arc::new(FaultDisk::new()), Path::new("/db"), options()).unwrap();
     let collection = database.create_collection("c", schema(DIM, false)).unwrap();
-    let done = [Done::default(), Done::default()];
-    let ended = AtomicBool::new(false);
-    let searches = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| read(&collection, &done, &ended))).collect();
-        scope.spawn(|| disturb(&collection, &ended));
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| {
-                let (collection, done) = (&collection, &done[writer as usize]);
-                scope.spawn(move || write(collection, writer, done))
-            })
-            .collect();
-        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
-        ended.store(true, Ordering::SeqCst);
-        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
-        readers.into_iter().map(|reader| reader.join().unwrap()).sum::<u64>()
-    });
+    let read = |done: &[Done], ended: &AtomicBool, _| read(&collection, done, ended);
+    let searches = beside_writers(&collection, 2, read, &[&|ended| disturb(&collection, ended)]);
     assert!(searches > 10, "{searches}");
     assert_eq!(collection.count().unwrap(), (WRITERS * 10 * BATCH) as u64);
 }
@@ -174,27 +185,15 @@ fn rows_are_their_own_nearest_while_segments_and_indexes_change() {
     let options = Options { index_min_rows: 1, ..options() };
     let database = Database::open_with(Arc::new(FaultDisk::new()), Path::new("/db"), options).unwrap();
     let collection = database.create_collection("c", schema(DIM, false)).unwrap();
-    let done = [Done::default(), Done::default()];
-    let ended = AtomicBool::new(false);
-    let searches: u64 = std::thread::scope(|scope| {
-        let (collection, done, ended) = (&collection, &done, &ended);
-        let readers: Vec<_> =
-            (0..3).map(|seed| scope.spawn(move || read_nearest(collection, done, ended, seed))).collect();
-        scope.spawn(move || change_indexes(collection, ended));
-        scope.spawn(move || {
-            while !ended.load(Ordering::SeqCst) {
-                collection.flush().unwrap();
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
-        });
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| scope.spawn(move || write(collection, writer, &done[writer as usize])))
-            .collect();
-        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
-        ended.store(true, Ordering::SeqCst);
-        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
-        readers.into_iter().map(|reader| reader.join().unwrap()).sum()
-    });
+    let read = |done: &[Done], ended: &AtomicBool, seed| read_nearest(&collection, done, ended, seed);
+    let flush = |ended: &AtomicBool| {
+        while !ended.load(Ordering::SeqCst) {
+            collection.flush().unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    };
+    let change = |ended: &AtomicBool| change_indexes(&collection, ended);
+    let searches = beside_writers(&collection, 3, read, &[&change, &flush]);
     assert!(searches > 10, "{searches}");
 }
 
@@ -239,21 +238,8 @@ fn hnsw_builds_and_compactions_beside_inserts_and_deletes() {
         wait: false,
     };
     collection.create_index(&request, None).unwrap();
-    let done = [Done::default(), Done::default()];
-    let ended = AtomicBool::new(false);
-    let searches: u64 = std::thread::scope(|scope| {
-        let (collection, done, ended) = (&collection, &done, &ended);
-        let readers: Vec<_> =
-            (0..2).map(|seed| scope.spawn(move || read_some(collection, done, ended, seed))).collect();
-        scope.spawn(move || compact_often(collection, ended));
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| scope.spawn(move || write(collection, writer, &done[writer as usize])))
-            .collect();
-        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
-        ended.store(true, Ordering::SeqCst);
-        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
-        readers.into_iter().map(|reader| reader.join().unwrap()).sum()
-    });
+    let read = |done: &[Done], ended: &AtomicBool, seed| read_some(&collection, done, ended, seed);
+    let searches = beside_writers(&collection, 2, read, &[&|ended| compact_often(&collection, ended)]);
     assert!(searches > 10, "{searches}");
     collection.compact(true, None).unwrap();
     // What the model holds: the last batches of each writer, by their distance.

@@ -6,6 +6,7 @@ use elanus::collection::{Collection, IndexProgress, IndexRequest, IndexState, On
 use elanus::database::{Database, Options};
 use elanus::error::Code;
 use elanus::storage::fault::{Cut, Fault, FaultDisk};
+use elanus::storage::vfs::Vfs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -292,4 +293,33 @@ fn a_dropped_index_falls_back_to_exhaustive_search() {
     assert_eq!(collection.index_state("v").unwrap_err().code(), Code::IndexNotFound);
     assert_eq!(ids_of(&search(&collection, &[0.3; DIM], 20).ids), exact);
     assert_eq!(indexed_segments(&collection), (0, 1));
+}
+
+/// A caller who waits, and the worker, build the same index at once: one of the two counts, and one is on the disk.
+#[test]
+fn an_index_that_was_built_twice_is_there_once() {
+    let disk = FaultDisk::new();
+    let database = open_on(&disk, Options { build_idle_ms: 300, ..quiet() });
+    let collection = filled(&database, 500);
+    search(&collection, &[0.0; DIM], 1);
+    create(&collection, IVF, false);
+    assert_eq!(state(&collection), IndexState::InProgress, "parked");
+    let told = AtomicU64::new(0);
+    let progress = |_, _| {
+        told.fetch_add(1, Ordering::Relaxed);
+        finished(&collection);
+        true
+    };
+    let on_conflict = OnConflict::Error;
+    let request = IndexRequest { field: "v", description: IVF, name: None, on_conflict, wait: true };
+    collection.create_index(&request, Some(&progress)).unwrap();
+    assert!(told.load(Ordering::Relaxed) > 0);
+    assert_eq!((state(&collection), indexed_segments(&collection)), (IndexState::Finished, (1, 1)));
+    let id = &collection.describe().unwrap()["collection_id"];
+    let segment = &collection.statistics().unwrap()["segments"][0]["segment_id"];
+    let files = || disk.list(Path::new(&format!("/db/collections/{id}/segments/{segment}"))).unwrap();
+    let of_indexes = || files().into_iter().filter(|name| name.starts_with("index-")).count();
+    assert_eq!(of_indexes(), 2, "a file and its checksums: {:?}", files());
+    collection.drop_index("v").unwrap();
+    assert_eq!(of_indexes(), 0, "{:?}", files());
 }

@@ -1,6 +1,6 @@
 use super::*;
+use crate::storage::disk::Disk;
 use crate::storage::fault::{Fault, FaultDisk};
-use crate::storage::vfs::Disk;
 use std::io::ErrorKind;
 
 fn dir() -> &'static Path {

@@ -1,0 +1,103 @@
+//! What goes into the calls of a collection and comes out of them.
+
+use crate::index::catalog::IndexSpec;
+use arrow_array::{ArrayRef, RecordBatch};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an insert made.
+pub struct Inserted {
+    pub count: u64,
+    /// The primary keys, given or generated: Int64Array or StringArray.
+    pub ids: ArrayRef,
+}
+
+/// How to create an index.
+pub struct IndexRequest<'a> {
+    pub field: &'a str,
+    /// `{"index_type","metric_type","params":{}}`.
+    pub description: &'a str,
+    /// `None`: the field's index keeps its name, or a new one gets the field's name.
+    pub name: Option<&'a str>,
+    pub on_conflict: OnConflict,
+    /// Whether to return only after the index is built.
+    pub wait: bool,
+}
+
+/// What `create_index` does when the field has another index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnConflict {
+    /// Milvus 1.x: the new index takes the place of the old.
+    #[default]
+    Replace,
+    /// Milvus 2.2 on: an error.
+    Error,
+}
+
+/// Rows of an index's collection, as `utility.index_building_progress` counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IndexProgress {
+    pub total_rows: u64,
+    pub indexed_rows: u64,
+    pub pending_index_rows: u64,
+}
+
+/// The state of an index, with Milvus' numbers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum IndexState {
+    None,
+    Unissued,
+    InProgress,
+    Finished,
+    Failed(String),
+}
+
+/// How it stands with the compactions of a collection. The groups of segments are Milvus' plans.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CompactionState {
+    /// Whether one runs or waits for its turn.
+    pub is_executing: bool,
+    pub executing_plans: u64,
+    /// Since the collection was created.
+    pub completed_plans: u64,
+    /// Since the collection was opened.
+    pub failed_plans: u64,
+    /// Why the last one failed; empty if it did not.
+    pub fail_reason: String,
+}
+
+/// The options of a search.
+pub struct SearchOptions<'a> {
+    pub topk: usize,
+    /// JSON, like `{"nprobe":10}`; empty for none.
+    pub params: &'a str,
+    /// When given, it must be the index's.
+    pub metric_type: Option<&'a str>,
+    /// -1 for off, or 0 to 6 digits.
+    pub round_decimal: i32,
+    /// Scalar or vector fields to return; `*` for all.
+    pub output_fields: Vec<&'a str>,
+    pub timeout: Option<Duration>,
+}
+
+/// The hits of a search: those of query `i` are at `offsets[i]..offsets[i + 1]`, best first.
+pub struct SearchResult {
+    pub offsets: Vec<u64>,
+    /// Int64Array or StringArray.
+    pub ids: ArrayRef,
+    /// In the metric's own sign: squared L2 ascending, IP and COSINE descending.
+    pub scores: Vec<f32>,
+    /// The output fields, a row a hit.
+    pub columns: RecordBatch,
+}
+
+/// Called as a long operation advances, with rows done and in total; `false` cancels it.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) -> bool + Sync);
+
+/// The definition of an index, shared by the snapshots that have it.
+pub(crate) struct Definition {
+    pub id: u64,
+    pub name: String,
+    pub field: String,
+    pub spec: Arc<IndexSpec>,
+}
