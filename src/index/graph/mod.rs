@@ -8,5 +8,3 @@ pub mod order;
 pub mod rank;
 pub mod select;
 pub mod space;
-#[cfg(test)]
-pub mod testing;
