@@ -186,6 +186,7 @@ fn damaged_sections_are_refused_or_harmless() {
             ("head", 3, 0),
             ("head", 4, f32::NAN.to_bits()),
             ("rows", 3, 700),
+            ("rows", 3, l2.saved().numbers("rows")[4]),
             ("places", 3, 700),
             ("places", 12 * 700 - 1, u32::MAX),
             ("roots", 0, 1),

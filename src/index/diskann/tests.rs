@@ -109,7 +109,7 @@ fn a_build_in_parts_has_recall() {
 fn records_that_span_blocks() {
     let (rows, dim) = (600, 1500);
     // A curve through the space, and a little noise.
-    let noise = |i: usize| (hash(3, i as u32) >> 40) as f32 / (1 << 24) as f32;
+    let noise = |i: usize| (hash(3, i as u64) >> 40) as f32 / (1 << 24) as f32;
     let value = |i: usize| (i / dim) as f32 * 0.05 * (i % 3) as f32 + 0.1 * noise(i);
     let values: Vec<f32> = (0..rows * dim).map(value).collect();
     let vectors = FloatVectors::new(values.into(), dim);

@@ -111,7 +111,7 @@ fn the_navigating_node_is_near_the_mean() {
 fn space(values: &[f32], pool: &rayon::ThreadPool) -> Space {
     let vectors = FloatVectors::new(values.to_vec().into(), DIM);
     let rows: Vec<u32> = (0..vectors.len() as u32).collect();
-    pool.install(|| Space::encode(&vectors, &rows, Metric::L2))
+    Space::encode(&vectors, &rows, Metric::L2, pool, &mut || Ok(())).unwrap()
 }
 
 #[test]
