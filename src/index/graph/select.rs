@@ -81,7 +81,7 @@ mod tests {
     fn kept(values: &[[f32; 2]], metric: Metric, rule: Rule) -> Vec<u32> {
         let vectors = FloatVectors::new(values.as_flattened().to_vec().into(), 2);
         let rows: Vec<u32> = (0..values.len() as u32).collect();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let pool = crate::index::testing::pool(1);
         let space = Space::encode(&vectors, &rows, metric, &pool, &mut || Ok(())).unwrap();
         let mut base = Target::default();
         space.aim_at_node(0, &mut base);

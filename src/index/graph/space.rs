@@ -220,13 +220,30 @@ fn offset_of(quantizer: &Sq7, metric: Metric, code: &[u8]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
+
+    /// Training looks at the rows three times, and encoding once.
+    #[test]
+    fn each_pass_over_the_rows_can_be_cancelled() {
+        let vectors = FloatVectors::new(vec![0.5; 400].into(), 4);
+        let (rows, pool) = ((0..100).collect::<Vec<u32>>(), crate::index::testing::pool(1));
+        for last in 1..=5 {
+            let mut pauses = 0;
+            let mut pause = || {
+                pauses += 1;
+                if pauses == last { Err(Error::new(Code::Canceled, "enough")) } else { Ok(()) }
+            };
+            let space = Space::encode(&vectors, &rows, Metric::L2, &pool, &mut pause);
+            assert_eq!(space.err().map(|error| error.code()), (last < 5).then_some(Code::Canceled), "{last}");
+        }
+    }
 
     /// A step of these codes has a square that no float holds.
     #[test]
     fn inner_products_with_very_long_rows_are_near_the_truth() {
         let values: Vec<f32> = (0..400).map(|i| (i as f32 * 0.7).sin() * 1e22).collect();
         let vectors = FloatVectors::new(values.into(), 4);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let pool = crate::index::testing::pool(1);
         let rows: Vec<u32> = (0..100).collect();
         let space = Space::encode(&vectors, &rows, Metric::Ip, &pool, &mut || Ok(())).unwrap();
         let (query, mut target) = ([1.0, -0.5, 0.25, 2.0], Target::default());
