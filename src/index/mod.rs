@@ -16,6 +16,8 @@ pub mod sections;
 mod shadow;
 pub mod spill;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 pub mod vectors;
 

@@ -3,7 +3,7 @@
 //! A section is mapped and used where it lies, or it is a row of [`Block`]s that are read one by one while the index is
 //! searched, so that it never has to be in memory as a whole.
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,6 +95,17 @@ impl Sections {
 
     pub fn bytes(&self, name: &str) -> Result<&Buffer> {
         self.mapped.get(name).ok_or_else(|| Error::corrupt(format!("section {name} is missing")))
+    }
+
+    /// The numbers of the section `head`, the first of which is the layout of the others. `kind` names the index in errors.
+    pub fn head<const N: usize>(&self, kind: &str, format: u32) -> Result<[u32; N]> {
+        let numbers = self.typed::<u32>("head", N)?;
+        let head: [u32; N] = std::array::from_fn(|at| numbers[at]);
+        if head[0] != format {
+            let message = format!("{kind} format {}, this version reads {format}", head[0]);
+            return Err(Error::new(Code::FormatTooNew, message));
+        }
+        Ok(head)
     }
 
     /// The section of exactly `blocks` blocks that is read and not mapped.

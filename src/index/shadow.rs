@@ -17,10 +17,10 @@ const STEP_ROWS: usize = 32 * CHUNK_ROWS;
 const TRAINED_CHUNKS: usize = 16;
 
 /// Training on the threads of a pool.
-struct Pooled<'a> {
-    pool: &'a rayon::ThreadPool,
+pub struct Pooled<'a> {
+    pub pool: &'a rayon::ThreadPool,
     /// Called every few milliseconds of work; an error ends it.
-    pause: &'a mut dyn FnMut() -> Result<()>,
+    pub pause: &'a mut dyn FnMut() -> Result<()>,
 }
 
 impl Chunks for Pooled<'_> {
@@ -38,22 +38,6 @@ impl Chunks for Pooled<'_> {
             (self.pause)()?;
         }
         Ok(all)
-    }
-}
-
-/// Training on all threads of the caller's pool, which nothing stops.
-pub struct AllThreads;
-
-impl Chunks for AllThreads {
-    type Error = std::convert::Infallible;
-
-    fn map<T: Send>(
-        &mut self,
-        values: &[f32],
-        chunk: usize,
-        one: impl Fn(&[f32]) -> T + Sync,
-    ) -> std::result::Result<Vec<T>, Self::Error> {
-        Ok(values.par_chunks(chunk).map(&one).collect())
     }
 }
 

@@ -7,6 +7,7 @@
 //! The same rows, options and seed give the same bits at any number of threads: rows are compared with centroids in
 //! chunks of a fixed size, and every centroid is summed by one thread, over its rows in order.
 
+use super::random::Random;
 use crate::error::Result;
 use crate::kernel;
 use rayon::prelude::*;
@@ -81,7 +82,7 @@ impl Centroids {
         if rows == 0 {
             return Ok(Centroids::new(vec![0.0; k * dim], dim, spherical));
         }
-        let mut random = Random(options.seed);
+        let mut random = Random::new(options.seed);
         let mut chosen = random.choose(rows, Self::sample_rows(rows, options));
         // The first k of a random order are the first centroids (again from the start, if rows are fewer).
         let first: Vec<u32> = chosen.iter().cycle().take(k).copied().collect();
@@ -324,37 +325,6 @@ fn inverse_norm(row: &[f32]) -> f32 {
     if inverse.is_finite() && inverse > 0.0 { inverse } else { 1.0 }
 }
 
-/// Steele, Lea and Flood's SplitMix64.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
-
-    /// `count` different numbers below `bound`, in random order (the start of a Fisher-Yates shuffle).
-    pub fn choose(&mut self, bound: usize, count: usize) -> Vec<u32> {
-        let mut all: Vec<u32> = (0..bound as u32).collect();
-        for i in 0..count {
-            let other = i + self.below(bound - i);
-            all.swap(i, other);
-        }
-        all.truncate(count);
-        all
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,8 +339,8 @@ mod tests {
 
     /// `rows` rows near `clusters` corners far from each other.
     fn clustered(rows: usize, dim: usize, clusters: usize) -> Vec<f32> {
-        let mut random = Random(1);
-        let mut noise = |size: f64| (random.next() as f64 / u64::MAX as f64 * size) as f32;
+        let mut random = Random::new(1);
+        let mut noise = |size: f64| (random.number() as f64 / u64::MAX as f64 * size) as f32;
         let corners: Vec<f32> = (0..clusters * dim).map(|_| noise(100.0)).collect();
         let value = |i: usize| corners[(i / dim % clusters) * dim + i % dim];
         (0..rows * dim).map(|i| value(i) + noise(1.0)).collect()

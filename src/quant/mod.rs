@@ -2,5 +2,6 @@
 
 pub mod kmeans;
 pub mod pq;
+pub mod random;
 pub mod sq7;
 pub mod sq8;

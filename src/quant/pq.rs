@@ -8,7 +8,8 @@
 //! A scan sums a table entry a byte. [`Tables`] has them as floats and, rounded, as bytes: 256 of them fit into registers
 //! that shuffle (see [`kernel::sum_tables`]). The sum of bytes gives a row's score up to a known error.
 
-use super::kmeans::{self, Random};
+use super::kmeans;
+use super::random::Random;
 use crate::error::Result;
 use crate::kernel;
 use rayon::prelude::*;

@@ -9,6 +9,7 @@ use super::super::{BuildContext, Progress};
 use super::forest::{Node, Tree};
 use crate::error::Result;
 use crate::kernel;
+use crate::quant::random::{Random, hash};
 use rayon::prelude::*;
 
 /// Points drawn for two means; annoy draws 200, which gives no better trees.
@@ -131,7 +132,7 @@ fn grow_group(
             let seeds: Vec<u64> = group.iter().map(|growing| growing.seed).collect();
             let jobs = slices(group, step);
             let split = |(task, rows): (Task, &mut [u32])| {
-                ground.split(rows, Random(mix(seeds[task.tree], u64::from(task.node))))
+                ground.split(rows, Random::new(mix(seeds[task.tree], u64::from(task.node))))
             };
             let splits: Vec<Split> = context.pool.install(|| jobs.into_par_iter().map(split).collect());
             let mut settled = 0;
@@ -328,24 +329,7 @@ fn plane(left: &Mean, right: &Mean) -> (Vec<i8>, i32, i32) {
     (normal, lift as i32, middle.ceil() as i32)
 }
 
-/// SplitMix64 (Steele, Lea & Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`.
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
-}
-
 /// A seed for the `number`-th part of what has `seed`.
 fn mix(seed: u64, number: u64) -> u64 {
-    Random(Random(seed).next() ^ number).next()
+    hash(hash(seed, 0) ^ number, 0)
 }

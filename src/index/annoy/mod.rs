@@ -26,12 +26,14 @@ mod tests;
 use super::catalog::{IndexSpec, Metric};
 use super::exact::{self, Exact};
 use super::graph::beam::Visited;
+use super::graph::check::check_rows;
+use super::graph::space::Pause;
 use super::scan::{self, Source};
 use super::sections::{SectionWriter, Sections};
 use super::shadow::Shadow;
 use super::vectors::FloatVectors;
 use super::{BuildContext, Index, Probe, Progress, Scratch};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::kernel::topk::TopK;
 use arrow_buffer::{ScalarBuffer, ToByteSlice};
 use build::Ground;
@@ -57,6 +59,8 @@ const MET_PER_SCORE: usize = 8;
 /// For IP, one row of so many is longer than the length that rows are lifted to: a few very long rows must not make all
 /// others look alike.
 const LONGER_ONE_IN: usize = 1000;
+/// Values whose rows' lengths are summed between two checkpoints.
+const STEP_VALUES: usize = 1 << 24;
 /// The largest lift, in steps of the codes: products stay far from overflowing.
 const MAX_LIFT: f64 = (1 << 14) as f64;
 
@@ -93,7 +97,7 @@ impl Annoy {
         let mut advance = |work| progress.advance(work);
         let mut shadow = Shadow::build(metric, &vectors, None, context.pool, &mut advance)?;
         let (length, lifts) = if metric == Metric::Ip {
-            lifted(&vectors, shadow.step(), context.pool)
+            lifted(&vectors, shadow.step(), context.pool, &mut || progress.advance(0))?
         } else {
             (0.0, Vec::new())
         };
@@ -108,11 +112,7 @@ impl Annoy {
     /// Opens what [`Index::save`] wrote. Every node is checked, so that a search never leaves its tables and ends.
     pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<Annoy> {
         let (rows, dim, metric, trees) = (vectors.len(), vectors.dim(), spec.metric, trees(spec));
-        let head = sections.typed::<u32>("head", 5)?;
-        if head[0] != FORMAT {
-            let message = format!("ANNOY format {}, this version reads {FORMAT}", head[0]);
-            return Err(Error::new(Code::FormatTooNew, message));
-        }
+        let head: [u32; 5] = sections.head("ANNOY", FORMAT)?;
         if head[1..4] != [metric.id(), trees as u32, leaf(dim) as u32] {
             return Err(Error::corrupt("the ANNOY index is not the one that its description names"));
         }
@@ -122,9 +122,7 @@ impl Annoy {
         }
         let shadow = Shadow::load("", metric, rows, dim, sections)?;
         let order = sections.typed::<u32>("rows", rows)?;
-        if let Some(row) = order.iter().find(|&&row| row as usize >= rows) {
-            return Err(Error::corrupt(format!("the ANNOY index names row {row} of {rows}")));
-        }
+        check_rows(&order, "the ANNOY index")?;
         let forest = Forest::load(rows, leaf(dim), shadow.stride(), trees, sections)?;
         Ok(Annoy { metric, vectors, shadow, rows: order, forest, length })
     }
@@ -255,9 +253,18 @@ fn leaf(dim: usize) -> usize {
 }
 
 /// The length that rows are lifted to, and the value of each row in the dimension that lifts it there, in `step`s.
-fn lifted(vectors: &FloatVectors, step: f32, pool: &rayon::ThreadPool) -> (f32, Vec<i32>) {
-    let rows = vectors.values().par_chunks_exact(vectors.dim());
-    let norms: Vec<f64> = pool.install(|| rows.map(norm).collect());
+fn lifted(
+    vectors: &FloatVectors,
+    step: f32,
+    pool: &rayon::ThreadPool,
+    pause: Pause,
+) -> Result<(f32, Vec<i32>)> {
+    let dim = vectors.dim();
+    let mut norms: Vec<f64> = Vec::with_capacity(vectors.len());
+    for values in vectors.values().chunks((STEP_VALUES / dim).max(1) * dim) {
+        pool.install(|| norms.par_extend(values.par_chunks_exact(dim).map(norm)));
+        pause()?;
+    }
     let mut sorted = norms.clone();
     let place = (norms.len() - norms.len() / LONGER_ONE_IN).saturating_sub(1);
     let longest = match sorted.get_mut(..) {
@@ -268,7 +275,7 @@ fn lifted(vectors: &FloatVectors, step: f32, pool: &rayon::ThreadPool) -> (f32, 
     let square = f64::from(length) * f64::from(length);
     // Of a row that is longer (or not finite) nothing is missing: the largest of NaN and 0 is 0.
     let lift = |norm: &f64| ((square - norm).max(0.0).sqrt() / f64::from(step)).min(MAX_LIFT).round() as i32;
-    (length, norms.iter().map(lift).collect())
+    Ok((length, norms.iter().map(lift).collect()))
 }
 
 /// The squared length, summed in order and in f64: the same everywhere.

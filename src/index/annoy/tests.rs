@@ -1,151 +1,32 @@
 use super::*;
-use crate::index::catalog::VectorKind;
-use crate::index::{Pace, Queries};
-use crate::kernel::topk::Hit;
-use arrow_buffer::{BooleanBuffer, Buffer};
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-
-const DIM: usize = 24;
-const METRICS: [Metric; 3] = [Metric::L2, Metric::Ip, Metric::Cosine];
-
-struct Patient;
-impl Pace for Patient {
-    fn checkpoint(&self, _done: u64, _total: u64) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Cancels at the n-th checkpoint.
-struct Impatient(AtomicU64);
-impl Pace for Impatient {
-    fn checkpoint(&self, _done: u64, _total: u64) -> Result<()> {
-        match self.0.fetch_sub(1, Ordering::Relaxed) {
-            1 => Err(Error::new(Code::Canceled, "enough")),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[derive(Default, PartialEq, Clone)]
-struct Saved(BTreeMap<String, Vec<u8>>);
-impl SectionWriter for Saved {
-    fn section(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        assert!(self.0.insert(name.to_owned(), bytes.to_vec()).is_none());
-        Ok(())
-    }
-}
-
-impl Saved {
-    fn of(index: &Annoy) -> Saved {
-        let mut saved = Saved::default();
-        index.save(&mut saved).unwrap();
-        saved
-    }
-
-    fn sections(&self) -> Sections {
-        let mut sections = Sections::default();
-        for (name, bytes) in &self.0 {
-            sections.insert(name, Buffer::from_slice_ref(bytes));
-        }
-        sections
-    }
-
-    fn numbers(&self, name: &str) -> Vec<u32> {
-        self.0[name].chunks_exact(4).map(|four| u32::from_le_bytes(four.try_into().unwrap())).collect()
-    }
-
-    fn set(&mut self, name: &str, at: usize, value: u32) {
-        self.0.get_mut(name).unwrap()[4 * at..4 * at + 4].copy_from_slice(&value.to_le_bytes());
-    }
-}
-
-/// Numbers in -1..1, the same for the same seed.
-fn noise(seed: u64) -> impl FnMut() -> f32 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-}
-
-/// Vectors around 20 centres, of uneven lengths.
-fn clusters(rows: usize, seed: u64) -> Vec<f32> {
-    let mut centre = noise(99);
-    let centres: Vec<f32> = (0..20 * DIM).map(|_| centre()).collect();
-    let mut next = noise(seed);
-    let mut values = Vec::new();
-    for row in 0..rows {
-        let length = 1.5 + next();
-        values.extend(centres[row % 20 * DIM..][..DIM].iter().map(|c| length * (c + 0.7 * next())));
-    }
-    values
-}
-
-fn vectors(values: &[f32]) -> FloatVectors {
-    FloatVectors::new(ScalarBuffer::from(values.to_vec()), DIM)
-}
+use crate::index::testing::*;
+use crate::index::vectors::Vectors;
+use arrow_buffer::BooleanBuffer;
 
 fn spec(metric: Metric, trees: usize) -> IndexSpec {
-    let text = format!(
-        r#"{{"index_type":"ANNOY","metric_type":"{}","params":{{"n_trees":{trees}}}}}"#,
-        metric.name()
-    );
-    IndexSpec::from_json(&text, VectorKind::Float, DIM).unwrap()
+    described("ANNOY", metric, &format!(r#""n_trees":{trees}"#))
 }
 
-fn build_with(values: &[f32], spec: &IndexSpec, threads: usize, pace: &dyn Pace) -> Result<Annoy> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    Annoy::build(spec, vectors(values), &BuildContext::new(&pool, 7, pace))
+fn subject(values: &[f32], metric: Metric) -> Subject {
+    Subject::new(&spec(metric, 12), &vectors(values))
 }
 
-fn build(values: &[f32], metric: Metric) -> Annoy {
-    build_with(values, &spec(metric, 12), 2, &Patient).unwrap()
+fn queries() -> Vectors {
+    vectors(&clusters(40, 5))
 }
 
-fn search(index: &Annoy, query: &[f32], k: usize, search_k: i64, allow: Option<&BooleanBuffer>) -> Vec<Hit> {
-    let text = format!(r#"{{"search_k":{search_k}}}"#);
-    let params = spec(index.metric, 12).search_params(&text, k).unwrap();
-    let stop = AtomicBool::new(false);
-    let probe = Probe { queries: Queries::Float(query), k, allow, params: &params, stop: &stop };
-    let mut tops = [TopK::new(k)];
-    index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
-    tops[0].drain_sorted()
-}
-
-fn truth(index: &Annoy, query: &[f32], k: usize, allow: Option<&BooleanBuffer>) -> Vec<Hit> {
-    let (params, stop) = (Default::default(), AtomicBool::new(false));
-    let probe = Probe { queries: Queries::Float(query), k, allow, params: &params, stop: &stop };
-    let mut tops = [TopK::new(k)];
-    exact::scan(index.metric, &index.vectors, &probe, &mut tops);
-    tops[0].drain_sorted()
-}
-
-/// The mean share of the true hits that were found; checks that scores are right and the order kept.
-fn recall(index: &Annoy, search_k: i64, allow: Option<&BooleanBuffer>) -> f64 {
-    let (mut found, mut wanted) = (0, 0);
-    for query in clusters(40, 5).chunks_exact(DIM) {
-        let truth = truth(index, query, 10, allow);
-        let hits = search(index, query, 10, search_k, allow);
-        assert_eq!(hits.len(), truth.len());
-        assert!(hits.windows(2).all(|pair| pair[0].before(&pair[1])));
-        let exact = Exact::new(index.metric, &index.vectors, query);
-        assert!(hits.iter().all(|hit| hit.score == exact.score(hit.row)));
-        assert!(hits.iter().all(|hit| allow.is_none_or(|allow| allow.value(hit.row as usize))));
-        wanted += truth.len();
-        found += hits.iter().filter(|hit| truth.contains(hit)).count();
-    }
-    found as f64 / wanted as f64
+/// A number of rows to be scored.
+fn of(search_k: i64) -> String {
+    format!(r#"{{"search_k":{search_k}}}"#)
 }
 
 #[test]
 fn more_candidates_find_more() {
     let values = clusters(6000, 1);
     for metric in METRICS {
-        let index = build(&values, metric);
-        let [few, usual, many, all] = [20, -1, 1500, 6000].map(|search_k| recall(&index, search_k, None));
+        let subject = subject(&values, metric);
+        let recall = |search_k| subject.recall(&queries(), Ask::ten(&of(search_k)));
+        let [few, usual, many, all] = [20, -1, 1500, 6000].map(recall);
         assert!(few < usual && usual > 0.9 && many > 0.985, "{metric:?}: {few} {usual} {many}");
         assert_eq!(all, 1.0);
     }
@@ -153,65 +34,49 @@ fn more_candidates_find_more() {
 
 #[test]
 fn more_trees_find_more() {
-    let values = clusters(6000, 1);
+    let vectors = vectors(&clusters(6000, 1));
+    let mut gained = 0.0;
     for metric in METRICS {
-        let [one, many] = [1, 40].map(|trees| {
-            let index = build_with(&values, &spec(metric, trees), 2, &Patient).unwrap();
-            recall(&index, 300, None)
-        });
-        assert!(one + 0.03 < many, "{metric:?}: {one} with one tree, {many} with 40");
+        let [one, many] = [1, 40]
+            .map(|trees| Subject::new(&spec(metric, trees), &vectors).recall(&queries(), Ask::ten(&of(300))));
+        assert!(one < many, "{metric:?}: {one} with one tree, {many} with 40");
+        gained += many - one;
     }
+    assert!(gained > 0.03, "{gained} over all metrics");
 }
 
 /// Any integer is a `search_k`: negative ones are the usual number, and too small ones are k.
 #[test]
 fn odd_search_k() {
-    let index = build(&clusters(3000, 1), Metric::L2);
-    for query in clusters(5, 5).chunks_exact(DIM) {
-        let usual = search(&index, query, 10, -1, None);
-        for search_k in [-2, i64::MIN] {
-            assert_eq!(search(&index, query, 10, search_k, None), usual);
-        }
-        let least = search(&index, query, 10, 10, None);
-        assert_eq!(least.len(), 10);
-        for search_k in [0, 1, 9] {
-            assert_eq!(search(&index, query, 10, search_k, None), least);
-        }
-        assert_eq!(search(&index, query, 10, i64::MAX, None), truth(&index, query, 10, None));
-    }
+    let subject = subject(&clusters(3000, 1), Metric::L2);
+    let hits = |search_k| subject.hits(&queries(), Ask::ten(&of(search_k)));
+    let (usual, least) = (hits(-1), hits(10));
+    assert!(least.iter().all(|hits| hits.len() == 10));
+    assert!([-2, i64::MIN].into_iter().all(|search_k| hits(search_k) == usual));
+    assert!([0, 1, 9].into_iter().all(|search_k| hits(search_k) == least));
+    assert_eq!(hits(i64::MAX), subject.truth(&queries(), Ask::ten("")));
 }
 
 #[test]
 fn filtered_searches_are_never_short() {
     let values = clusters(6000, 1);
     for metric in METRICS {
-        let index = build(&values, metric);
-        for keep in [0, 1, 4, 40, 400, 3000, 5400, 6000] {
-            let allow = BooleanBuffer::collect_bool(6000, |row| row * 7919 % 6000 < keep);
-            assert_eq!(allow.count_set_bits(), keep);
-            let recall = recall(&index, -1, Some(&allow));
-            assert!(keep == 0 || recall > 0.9, "{metric:?}, {keep} of 6000: {recall}");
-            assert_eq!(search(&index, &values[..DIM], 6000, 1, Some(&allow)).len(), keep);
-        }
-        // Half of the rows, but none of those near the query.
-        let allow = BooleanBuffer::collect_bool(6000, |row| row % 20 >= 10);
-        let far = recall(&index, -1, Some(&allow));
-        assert!(far > 0.7, "{metric:?}: {far}");
+        let subject = subject(&values, metric);
+        check_filters(&subject, &queries(), Ask::ten(""), 0.9);
+        check_filters(&subject, &queries(), Ask::ten(&of(1)), 0.1);
+        let recall = subject.recall(&queries(), Ask { allow: Some(&far(6000)), ..Ask::ten("") });
+        assert!(recall > 0.7, "{metric:?}: {recall}");
     }
 }
 
 #[test]
 fn few_rows_and_large_k() {
+    let (most, none) = (of(3000), of(0));
+    let asks = [(1, most.as_str()), (10, ""), (100, &none), (100, &most)];
+    let asks = asks.map(|(k, params)| Ask { k, params, allow: None });
     for rows in [0, 1, 2, 3, 32, 33, 34, 70] {
-        let values = clusters(rows, 1);
         for metric in METRICS {
-            let index = build(&values, metric);
-            let query = &clusters(1, 2);
-            for (k, search_k) in [(1, 1000), (10, -1), (100, 0), (100, 3000)] {
-                assert_eq!(search(&index, query, k, search_k, None), truth(&index, query, k, None));
-            }
-            let loaded = Annoy::load(&spec(metric, 12), &Saved::of(&index).sections(), vectors(&values));
-            assert_eq!(search(&loaded.unwrap(), query, 10, 10, None).len(), rows.min(10));
+            check_small(&spec(metric, 12), &vectors(&clusters(rows, 1)), &vectors(&clusters(1, 2)), &asks);
         }
     }
 }
@@ -245,14 +110,15 @@ fn depth(saved: &Saved, rows: usize) -> usize {
 fn equal_rows_make_no_deep_trees() {
     let equal = clusters(1, 1).repeat(4000);
     let zeros = vec![0.0; 4000 * DIM];
-    let mut mixed = clusters(2000, 1);
-    mixed.extend(clusters(1, 8).repeat(2000));
+    let mixed = [clusters(2000, 1), clusters(1, 8).repeat(2000)].concat();
     // Each row twice as long as the one before, as far as floats go: planes cut off a few rows each.
     let growing: Vec<f32> = (0..4000).flat_map(|row| [2f32.powi(row % 120 - 60); DIM]).collect();
+    let query = vectors(&clusters(1, 8));
+    let equals = BooleanBuffer::collect_bool(4000, |row| row >= 2000);
     for metric in METRICS {
         for (values, most) in [(&equal, 12), (&zeros, 12), (&mixed, 40), (&growing, 40)] {
-            let index = build(values, metric);
-            let saved = Saved::of(&index);
+            let subject = subject(values, metric);
+            let saved = subject.saved();
             let depth = depth(&saved, 4000);
             assert!(depth <= most, "{metric:?}: {depth}");
             for tree in saved.numbers("places").chunks_exact(4000) {
@@ -260,11 +126,12 @@ fn equal_rows_make_no_deep_trees() {
                 sorted.sort_unstable();
                 assert!(sorted.into_iter().eq(0..4000));
             }
-            let query = &clusters(1, 8);
-            assert_eq!(search(&index, query, 4000, 0, None), truth(&index, query, 4000, None));
+            let all = Ask { k: 4000, params: &of(0), allow: None };
+            assert_eq!(subject.hits(&query, all), subject.truth(&query, all));
         }
-        let hits = search(&build(&mixed, metric), &clusters(1, 8), 10, -1, None);
-        let best = truth(&build(&mixed, metric), &clusters(1, 8), 1, None)[0].score;
+        let subject = subject(&mixed, metric);
+        let hits = &subject.hits(&query, Ask::ten(""))[0];
+        let best = subject.truth(&query, Ask { allow: Some(&equals), ..Ask::ten("") })[0][0].score;
         assert!(hits.iter().filter(|hit| hit.score <= best + 1e-3).count() >= 9, "{metric:?}: {hits:?}");
     }
 }
@@ -275,170 +142,87 @@ fn rows_beyond_floats_do_no_harm() {
     values[17 * DIM] = 3e38;
     values[18 * DIM] = -3e38;
     for metric in METRICS {
-        let index = build(&values, metric);
-        assert!(recall(&index, -1, None) > 0.5, "{metric:?}");
-        for query in [vec![0.0; DIM], vec![3e38; DIM], vec![1e-38; DIM]] {
-            assert_eq!(search(&index, &query, 10, -1, None).len(), 10);
+        let subject = subject(&values, metric);
+        assert!(subject.recall(&queries(), Ask::ten("")) > 0.5, "{metric:?}");
+        for query in [[0.0; DIM], [3e38; DIM], [1e-38; DIM]] {
+            assert_eq!(subject.hits(&vectors(&query), Ask::ten(""))[0].len(), 10);
         }
     }
 }
 
 #[test]
 fn same_bytes_at_any_number_of_threads() {
-    let values = clusters(5000, 1);
-    for metric in METRICS {
-        let build = |threads| Saved::of(&build_with(&values, &spec(metric, 20), threads, &Patient).unwrap());
-        let one = build(1);
-        assert!(one == build(2) && one == build(4), "{metric:?}");
-    }
+    METRICS.into_iter().for_each(|metric| check_threads(&spec(metric, 20), &vectors(&clusters(5000, 1)), 0));
 }
 
 #[test]
 fn saved_and_loaded_is_the_same() {
     let values = clusters(2000, 1);
-    for metric in METRICS {
-        let index = build(&values, metric);
-        let saved = Saved::of(&index);
-        let loaded = Annoy::load(&spec(metric, 12), &saved.sections(), vectors(&values)).unwrap();
-        assert!(Saved::of(&loaded) == saved);
-        assert_eq!(loaded.memory(), index.memory());
-        for query in clusters(20, 5).chunks_exact(DIM) {
-            assert_eq!(search(&loaded, query, 10, 50, None), search(&index, query, 10, 50, None));
-        }
-    }
+    METRICS
+        .into_iter()
+        .for_each(|metric| check_round_trip(&subject(&values, metric), &queries(), Ask::ten(&of(50))));
 }
 
 #[test]
 fn a_batch_finds_what_its_queries_find() {
-    let index = build(&clusters(3000, 1), Metric::Ip);
-    let queries = clusters(30, 5);
-    let params = spec(Metric::Ip, 12).search_params("", 10).unwrap();
-    let stop = AtomicBool::new(false);
-    let probe = Probe { queries: Queries::Float(&queries), k: 10, allow: None, params: &params, stop: &stop };
-    let mut tops = vec![TopK::new(10); 30];
-    index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
-    for (query, top) in queries.chunks_exact(DIM).zip(&mut tops) {
-        assert_eq!(top.drain_sorted(), search(&index, query, 10, -1, None));
+    let subject = subject(&clusters(3000, 1), Metric::Ip);
+    let batch = subject.hits(&queries(), Ask::ten(""));
+    for (query, hits) in clusters(40, 5).chunks_exact(DIM).zip(batch) {
+        assert_eq!(subject.hits(&vectors(query), Ask::ten("")), [hits]);
     }
-}
-
-fn refused(values: &[f32], saved: &Saved) -> Option<Code> {
-    Annoy::load(&spec(Metric::L2, 12), &saved.sections(), vectors(values)).err().map(|error| error.code())
 }
 
 #[test]
-fn damaged_sections_are_refused() {
-    let values = clusters(700, 1);
-    let good = Saved::of(&build(&values, Metric::L2));
-    for name in good.0.keys() {
-        for longer in [-4, 4] {
-            let mut saved = good.clone();
-            let bytes = saved.0.get_mut(name).unwrap();
-            bytes.resize(bytes.len().saturating_add_signed(longer), 0);
-            assert_eq!(refused(&values, &saved), Some(Code::Corrupt), "{name}");
-        }
-        let mut saved = good.clone();
-        saved.0.remove(name);
-        assert_eq!(refused(&values, &saved), Some(Code::Corrupt), "no {name}");
-    }
-    assert_eq!(refused(&values, &good), None);
-    assert_eq!(refused(&clusters(699, 1), &good), Some(Code::Corrupt));
-    let nodes = good.numbers("roots")[1];
-    for (name, at, value) in [
-        ("head", 1, 2),
-        ("head", 2, 11),
-        ("head", 3, 0),
-        ("head", 4, f32::NAN.to_bits()),
-        ("rows", 3, 700),
-        ("places", 3, 700),
-        ("places", 12 * 700 - 1, u32::MAX),
-        ("roots", 0, 1),
-        ("roots", 1, nodes - 1),
-        ("roots", 1, nodes + 1),
-        ("roots", 1, u32::MAX),
-        ("roots", 12, u32::MAX),
-        // A cut that leaves nothing at one side; a child that is its own parent, or nobody's.
-        ("nodes", 0, 0),
-        ("nodes", 0, 700),
-        ("nodes", 1, 0),
-        ("nodes", 1, 2),
-        ("nodes", 1, u32::MAX),
-        ("nodes", 4, f32::INFINITY.to_bits()),
-        ("nodes", 4, (-1.0f32).to_bits()),
-    ] {
-        let mut saved = good.clone();
-        saved.set(name, at, value);
-        assert_eq!(refused(&values, &saved), Some(Code::Corrupt), "{name}[{at}] = {value}");
-    }
-    let mut newer = good.clone();
-    newer.set("head", 0, 2);
-    assert_eq!(refused(&values, &newer), Some(Code::FormatTooNew));
-}
-
-#[test]
-fn flipped_bytes_do_no_harm() {
+fn damaged_sections_are_refused_or_harmless() {
     let values = clusters(700, 1);
     for metric in [Metric::L2, Metric::Ip] {
-        let spec = spec(metric, 12);
-        let good = Saved::of(&build(&values, metric));
-        let mut next = noise(4);
-        let mut random = |bound: usize| ((next() + 1.0) / 2.0 * bound as f32) as usize % bound;
-        let mut answered = 0;
-        for round in 0..600 {
-            let mut saved = good.clone();
-            let names: Vec<String> = good.0.keys().cloned().collect();
-            let bytes = saved.0.get_mut(&names[round % names.len()]).unwrap();
-            for _ in 0..3 {
-                let at = random(bytes.len());
-                bytes[at] = random(256) as u8;
-            }
-            if let Ok(index) = Annoy::load(&spec, &saved.sections(), vectors(&values)) {
-                let hits = search(&index, &values[..DIM], 10, 40, None);
-                assert!(hits.len() <= 10 && hits.iter().all(|hit| hit.row < 700));
-                answered += 1;
-            }
-        }
-        assert!(answered > 100);
+        check_damage(&subject(&values, metric), &vectors(&values[..DIM]), Ask::ten(&of(40)));
     }
+    let l2 = subject(&values, Metric::L2);
+    let nodes = l2.saved().numbers("roots")[1];
+    check_format(&l2);
+    check_refused(
+        &l2,
+        &[
+            ("head", 1, Metric::Ip.id()),
+            ("head", 2, 11),
+            ("head", 3, 0),
+            ("head", 4, f32::NAN.to_bits()),
+            ("rows", 3, 700),
+            ("rows", 3, l2.saved().numbers("rows")[4]),
+            ("places", 3, 700),
+            ("places", 12 * 700 - 1, u32::MAX),
+            ("roots", 0, 1),
+            ("roots", 1, nodes - 1),
+            ("roots", 1, nodes + 1),
+            ("roots", 1, u32::MAX),
+            ("roots", 12, u32::MAX),
+            // A cut that leaves nothing at one side; a child that is its own parent, or nobody's.
+            ("nodes", 0, 0),
+            ("nodes", 0, 700),
+            ("nodes", 1, 0),
+            ("nodes", 1, 2),
+            ("nodes", 1, u32::MAX),
+            ("nodes", 4, f32::INFINITY.to_bits()),
+            ("nodes", 4, (-1.0f32).to_bits()),
+        ],
+    );
 }
 
 #[test]
 fn a_build_can_be_cancelled_at_each_checkpoint() {
-    let values = clusters(3000, 1);
-    let mut checkpoints = 0;
-    loop {
-        checkpoints += 1;
-        let pace = Impatient(AtomicU64::new(checkpoints));
-        match build_with(&values, &spec(Metric::Ip, 3), 2, &pace) {
-            Ok(_) => break,
-            Err(error) => assert_eq!(error.code(), Code::Canceled),
-        }
-    }
+    let (vectors, spec) = (vectors(&clusters(3000, 1)), spec(Metric::Ip, 3));
+    let checkpoints = checkpoints(&spec, &vectors);
     assert!(checkpoints > 8, "{checkpoints}");
+    check_cancel(&spec, &vectors, 0, &(1..=checkpoints).collect::<Vec<_>>());
 }
 
 #[test]
 fn progress_is_told_in_rows() {
-    struct Watch(AtomicU64);
-    impl Pace for Watch {
-        fn checkpoint(&self, done: u64, total: u64) -> Result<()> {
-            assert!(total == 3000 && done <= total && self.0.swap(done, Ordering::Relaxed) <= done);
-            Ok(())
-        }
-    }
-    let watch = Watch(AtomicU64::new(0));
-    build_with(&clusters(3000, 1), &spec(Metric::L2, 20), 2, &watch).unwrap();
-    assert_eq!(watch.0.into_inner(), 3000);
+    assert_eq!(progress(&spec(Metric::L2, 20), &vectors(&clusters(3000, 1))), 3000);
 }
 
 #[test]
 fn a_stopped_search_returns() {
-    let index = build(&clusters(2000, 1), Metric::L2);
-    let params = spec(Metric::L2, 12).search_params("", 10).unwrap();
-    let query = clusters(1, 5);
-    let stop = AtomicBool::new(true);
-    let probe = Probe { queries: Queries::Float(&query), k: 10, allow: None, params: &params, stop: &stop };
-    let mut tops = [TopK::new(10)];
-    index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
-    assert!(tops[0].is_empty());
+    check_stop(&subject(&clusters(2000, 1), Metric::L2), &vectors(&clusters(1, 5)));
 }

@@ -22,13 +22,14 @@ mod vamana;
 use super::catalog::{IndexSpec, Metric};
 use super::exact::Exact;
 use super::graph::beam::{EMPTY, MAX_NODES};
-use super::graph::order::hash;
+use super::graph::check::check_total;
 use super::graph::space::Space;
 use super::sections::{Block, BlockReader, SectionWriter, Sections};
 use super::vectors::FloatVectors;
 use super::{BuildContext, Index, Probe, Progress, Scratch};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::kernel::topk::TopK;
+use crate::quant::random::hash;
 use crate::quant::sq7;
 use arrow_buffer::{Buffer, ScalarBuffer, ToByteSlice};
 use codes::Codes;
@@ -48,6 +49,8 @@ const CACHE_LEAST: usize = 256;
 const CACHE_BYTES: usize = 1 << 20;
 /// Values that are looked at between two checkpoints.
 const STEP_VALUES: usize = 1 << 24;
+/// Records that are read into memory between two checkpoints.
+const STEP_RECORDS: usize = 1024;
 /// Blocks that are read at once while an index is saved.
 const SAVE_BLOCKS: usize = 64;
 
@@ -76,9 +79,7 @@ impl DiskAnn {
     /// Builds the graph with the parameters `max_degree` and `search_list_size`.
     pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) -> Result<DiskAnn> {
         let rows = vectors.len();
-        if rows > MAX_NODES {
-            return Err(Error::invalid(format!("{rows} rows in one graph. Valid range is [0, {MAX_NODES}]")));
-        }
+        check_total(rows)?;
         let shape = shape(spec);
         let layout = Layout::new(rows, vectors.dim(), shape.degree);
         context.pace.checkpoint(0, rows as u64)?;
@@ -97,23 +98,14 @@ impl DiskAnn {
             Links::Spilled(partition::build(&vectors, spec, shape, most, context, &mut progress)?)
         };
         let blocks = Arc::new(Composed { layout, vectors: vectors.clone(), links, degree: shape.degree });
-        let cache = Cache::fill(&layout, entry, &*blocks)?;
+        let cache = Cache::fill(&layout, entry, &*blocks, &mut progress)?;
         Ok(DiskAnn { vectors, metric: spec.metric, shape, layout, codes, entry, cache, blocks })
     }
 
     /// Opens what [`Index::save`] wrote; the blocks of the records are not read.
     pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<DiskAnn> {
         let (rows, dim, shape) = (vectors.len(), vectors.dim(), shape(spec));
-        let head = sections.typed::<u32>("head", 6)?;
-        let [format, metric, degree, list, entry, cached] = head[..] else {
-            return Err(Error::corrupt("a DISKANN index without a head"));
-        };
-        if format != FORMAT {
-            return Err(Error::new(
-                Code::FormatTooNew,
-                format!("DISKANN format {format}, this version reads {FORMAT}"),
-            ));
-        }
+        let [_, metric, degree, list, entry, cached] = sections.head("DISKANN", FORMAT)?;
         if (metric, degree as usize, list as usize) != (spec.metric.id(), shape.degree, shape.list) {
             return Err(Error::corrupt("the DISKANN index is not the one that its description names"));
         }
@@ -169,7 +161,7 @@ fn whole(
     context: &BuildContext,
     progress: &mut Progress,
 ) -> Result<Links> {
-    let space = context.pool.install(|| Space::encode(vectors, &order, spec.metric));
+    let space = Space::encode(vectors, &order, spec.metric, context.pool, &mut || progress.advance(0))?;
     let table = vamana::build(&space, order.len(), shape, context, progress)?.places;
     drop(space);
     let degree = shape.degree;
@@ -190,7 +182,7 @@ fn row_bytes(dim: usize, shape: Shape) -> usize {
 
 impl Cache {
     /// The records around the entry: breadth first, the entry itself first.
-    fn fill(layout: &Layout, entry: u32, blocks: &dyn BlockReader) -> Result<Cache> {
+    fn fill(layout: &Layout, entry: u32, blocks: &dyn BlockReader, progress: &mut Progress) -> Result<Cache> {
         let rows = layout.rows();
         let least = CACHE_LEAST.min(CACHE_BYTES / layout.record());
         let wanted = rows.min((rows / CACHE_SHARE).max(least));
@@ -212,6 +204,9 @@ impl Cache {
         };
         let mut at = 0;
         while let Some(&node) = nodes.get(at) {
+            if at.is_multiple_of(STEP_RECORDS) {
+                progress.advance(0)?;
+            }
             read(node, &mut records[at * layout.record()..][..layout.record()], &mut links)?;
             for &link in &links {
                 if nodes.len() < wanted && !std::mem::replace(&mut seen[link as usize], true) {
@@ -275,9 +270,9 @@ fn arrange(
         best = best.into_iter().chain(found).min_by(nearest);
     }
     let entry = best.map(|(_, row)| row);
-    context
-        .pool
-        .install(|| rows.par_sort_unstable_by_key(|&row| (Some(row) != entry, hash(context.seed, row), row)));
+    context.pool.install(|| {
+        rows.par_sort_unstable_by_key(|&row| (Some(row) != entry, hash(context.seed, row.into()), row))
+    });
     Ok(rows)
 }
 

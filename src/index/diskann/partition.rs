@@ -120,15 +120,16 @@ pub fn build(
     progress: &mut Progress,
 ) -> Result<Box<dyn Spilled>> {
     let parts = deal(vectors, spec, most, context, progress)?;
-    let quantizer = Space::train(vectors, spec.metric);
+    let (metric, pool) = (spec.metric, context.pool);
+    let quantizer = Space::train(vectors, metric, pool, &mut || progress.advance(0))?;
     let mut file = context.spill.create()?;
     let mut starts = Vec::with_capacity(parts.len());
     let mut written = 0u64;
     for members in &parts {
         starts.push(written);
-        let order = arrange(vectors, spec.metric, members.clone(), context, progress)?;
-        let space =
-            context.pool.install(|| Space::encode_by(quantizer.clone(), vectors, &order, spec.metric));
+        let order = arrange(vectors, metric, members.clone(), context, progress)?;
+        let mut pause = || progress.advance(0);
+        let space = Space::encode_by(quantizer.clone(), vectors, &order, metric, pool, &mut pause)?;
         let table = vamana::build(&space, order.len(), shape, context, progress)?.places;
         drop(space);
         write_part(&order, &table, shape.degree, &mut *file)?;

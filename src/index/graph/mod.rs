@@ -4,9 +4,6 @@
 pub mod beam;
 pub mod check;
 pub mod link;
-pub mod order;
 pub mod rank;
 pub mod select;
 pub mod space;
-#[cfg(test)]
-pub mod testing;

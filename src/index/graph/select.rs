@@ -81,7 +81,8 @@ mod tests {
     fn kept(values: &[[f32; 2]], metric: Metric, rule: Rule) -> Vec<u32> {
         let vectors = FloatVectors::new(values.as_flattened().to_vec().into(), 2);
         let rows: Vec<u32> = (0..values.len() as u32).collect();
-        let space = Space::encode(&vectors, &rows, metric);
+        let pool = crate::index::testing::pool(1);
+        let space = Space::encode(&vectors, &rows, metric, &pool, &mut || Ok(())).unwrap();
         let mut base = Target::default();
         space.aim_at_node(0, &mut base);
         let scored = |&node: &u32| Scored { score: space.score_one(&base, node), node };

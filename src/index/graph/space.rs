@@ -5,13 +5,19 @@ use super::beam::Score;
 use crate::error::{Error, Result};
 use crate::index::catalog::Metric;
 use crate::index::sections::{SectionWriter, Sections};
-use crate::index::shadow::AllThreads;
+use crate::index::shadow::Pooled;
 use crate::index::vectors::FloatVectors;
 use crate::kernel;
 use crate::quant::sq7::{self, Form, Query, Sq7, ZERO_CODE};
 use arrow_buffer::{MutableBuffer, ScalarBuffer, ToByteSlice};
 use rayon::prelude::*;
 use std::cell::RefCell;
+
+/// Values that are encoded between two pauses.
+const STEP_VALUES: usize = 1 << 22;
+
+/// Called every few milliseconds of work; an error ends it.
+pub type Pause<'a> = &'a mut dyn FnMut() -> Result<()>;
 
 /// Codes of all nodes, and one integer beside each that makes scores of inner products.
 pub struct Space {
@@ -60,41 +66,73 @@ impl<P: Points> Score for Scorer<'_, P> {
 }
 
 impl Space {
-    /// Trains on `vectors` and encodes them; node `i` is row `rows[i]`. Runs on the pool of the caller.
-    pub fn encode(vectors: &FloatVectors, rows: &[u32], metric: Metric) -> Space {
-        Space::encode_by(Space::train(vectors, metric), vectors, rows, metric)
+    /// Trains on `vectors` and encodes them; node `i` is row `rows[i]`.
+    pub fn encode(
+        vectors: &FloatVectors,
+        rows: &[u32],
+        metric: Metric,
+        pool: &rayon::ThreadPool,
+        pause: Pause,
+    ) -> Result<Space> {
+        let quantizer = Space::train(vectors, metric, pool, pause)?;
+        Space::encode_by(quantizer, vectors, rows, metric, pool, pause)
     }
 
-    /// The quantizer of all of `vectors`. Runs on the pool of the caller.
-    pub fn train(vectors: &FloatVectors, metric: Metric) -> Sq7 {
+    /// The quantizer of all of `vectors`.
+    pub fn train(
+        vectors: &FloatVectors,
+        metric: Metric,
+        pool: &rayon::ThreadPool,
+        pause: Pause,
+    ) -> Result<Sq7> {
         let normalise = metric == Metric::Cosine;
-        let Ok(quantizer) = Sq7::train(vectors.values(), vectors.dim(), normalise, &mut AllThreads);
-        quantizer
+        Sq7::train(vectors.values(), vectors.dim(), normalise, &mut Pooled { pool, pause })
     }
 
     /// [`Space::encode`] by a quantizer of [`Space::train`].
-    pub fn encode_by(quantizer: Sq7, vectors: &FloatVectors, rows: &[u32], metric: Metric) -> Space {
-        let stride = sq7::stride(vectors.dim());
+    pub fn encode_by(
+        quantizer: Sq7,
+        vectors: &FloatVectors,
+        rows: &[u32],
+        metric: Metric,
+        pool: &rayon::ThreadPool,
+        pause: Pause,
+    ) -> Result<Space> {
+        let (dim, stride) = (vectors.dim(), sq7::stride(vectors.dim()));
         let mut codes = MutableBuffer::from_len_zeroed(rows.len() * stride);
         let mut offsets = vec![0; rows.len()];
-        let places = codes.as_slice_mut().par_chunks_exact_mut(stride).zip(&mut offsets).zip(rows);
-        places.for_each(|((code, offset), &row)| {
-            quantizer.encode(vectors.row(row as usize), code);
-            *offset = offset_of(&quantizer, metric, &code[..vectors.dim()]);
-        });
+        let step = (STEP_VALUES / dim).max(1);
+        let steps = codes.as_slice_mut().chunks_mut(step * stride).zip(offsets.chunks_mut(step));
+        for ((codes, offsets), rows) in steps.zip(rows.chunks(step)) {
+            let places = codes.par_chunks_exact_mut(stride).zip(offsets).zip(rows);
+            let encode = |((code, offset), &row): ((&mut [u8], &mut i32), &u32)| {
+                quantizer.encode(vectors.row(row as usize), code);
+                *offset = offset_of(&quantizer, metric, &code[..dim]);
+            };
+            pool.install(|| places.for_each(encode));
+            pause()?;
+        }
         let codes = ScalarBuffer::new(codes.into(), 0, rows.len() * stride);
-        Space { quantizer, metric, codes, offsets: offsets.into(), stride }
+        Ok(Space { quantizer, metric, codes, offsets: offsets.into(), stride })
     }
 
-    /// Reads what [`Space::save`] wrote for `total` rows of `dim`.
-    pub fn load(metric: Metric, step: f32, sections: &Sections, total: usize, dim: usize) -> Result<Space> {
+    /// Reads what [`Space::save`] wrote for `total` rows of `dim`. `what` names the index in errors.
+    pub fn load(
+        metric: Metric,
+        step: f32,
+        sections: &Sections,
+        total: usize,
+        dim: usize,
+        what: &str,
+    ) -> Result<Space> {
         let quantizer =
             Sq7 { mean: sections.typed("mean", dim)?.to_vec(), step, normalise: metric == Metric::Cosine };
         if !(step > 0.0 && step.is_finite() && quantizer.mean.iter().all(|m| m.is_finite())) {
-            return Err(Error::corrupt("the quantizer of the HNSW index is not finite"));
+            return Err(Error::corrupt(format!("the quantizer of {what} is not finite")));
         }
         let stride = sq7::stride(dim);
-        let bytes = total.checked_mul(stride).ok_or_else(|| Error::corrupt("the HNSW index is too large"))?;
+        let bytes =
+            total.checked_mul(stride).ok_or_else(|| Error::corrupt(format!("{what} is too large")))?;
         let (codes, offsets) = (sections.typed("codes", bytes)?, sections.typed("offsets", total)?);
         Ok(Space { quantizer, metric, codes, offsets, stride })
     }
@@ -111,8 +149,11 @@ impl Space {
         let form = if self.metric == Metric::L2 { Form::L2 } else { Form::NegatedDot };
         self.quantizer.query(query, form, 0.0, &mut target.query);
         // The distance to what was stored errs less than one with the row's true norm where it matters, near the query:
-        // its error grows with their distance and not with the query's length.
-        target.query.norm_factor *= self.quantizer.step * self.quantizer.step;
+        // its error grows with their distance and not with the query's length. Inner products have no norm in them; their
+        // factor stays 0 where a step's square is more than a float holds.
+        if form == Form::L2 {
+            target.query.norm_factor *= self.quantizer.step * self.quantizer.step;
+        }
         target.shift = 0;
     }
 
@@ -174,4 +215,43 @@ fn offset_of(quantizer: &Sq7, metric: Metric, code: &[u8]) -> i32 {
     }
     let dot: f64 = centred.zip(&quantizer.mean).map(|(c, &m)| f64::from(c) * f64::from(m)).sum();
     (dot / f64::from(quantizer.step)).round() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    /// Training looks at the rows three times, and encoding once.
+    #[test]
+    fn each_pass_over_the_rows_can_be_cancelled() {
+        let vectors = FloatVectors::new(vec![0.5; 400].into(), 4);
+        let (rows, pool) = ((0..100).collect::<Vec<u32>>(), crate::index::testing::pool(1));
+        for last in 1..=5 {
+            let mut pauses = 0;
+            let mut pause = || {
+                pauses += 1;
+                if pauses == last { Err(Error::new(Code::Canceled, "enough")) } else { Ok(()) }
+            };
+            let space = Space::encode(&vectors, &rows, Metric::L2, &pool, &mut pause);
+            assert_eq!(space.err().map(|error| error.code()), (last < 5).then_some(Code::Canceled), "{last}");
+        }
+    }
+
+    /// A step of these codes has a square that no float holds.
+    #[test]
+    fn inner_products_with_very_long_rows_are_near_the_truth() {
+        let values: Vec<f32> = (0..400).map(|i| (i as f32 * 0.7).sin() * 1e22).collect();
+        let vectors = FloatVectors::new(values.into(), 4);
+        let pool = crate::index::testing::pool(1);
+        let rows: Vec<u32> = (0..100).collect();
+        let space = Space::encode(&vectors, &rows, Metric::Ip, &pool, &mut || Ok(())).unwrap();
+        let (query, mut target) = ([1.0, -0.5, 0.25, 2.0], Target::default());
+        space.aim_at_query(&query, &mut target);
+        for node in rows {
+            let truth = -kernel::dot(&query, vectors.row(node as usize));
+            let score = space.score_one(&target, node);
+            assert!((score - truth).abs() < 1e21, "{score} is not {truth}");
+        }
+    }
 }

@@ -2,13 +2,13 @@
 
 use super::{Buffers, Domain};
 use crate::error::{Error, Result};
-use crate::index::Probe;
 use crate::index::binary::{self, measure};
 use crate::index::catalog::Metric;
 use crate::index::graph::beam::{Beam, Pool};
 use crate::index::graph::space::Points;
 use crate::index::sections::{SectionWriter, Sections};
 use crate::index::vectors::BinaryVectors;
+use crate::index::{BuildContext, Probe};
 use crate::kernel;
 use crate::kernel::topk::TopK;
 use arrow_buffer::{ScalarBuffer, ToByteSlice};
@@ -86,11 +86,17 @@ impl Domain for Bits {
         vectors.len()
     }
 
-    fn build(metric: Metric, vectors: BinaryVectors, rows: &ScalarBuffer<u32>) -> Result<Bits> {
+    fn build(
+        metric: Metric,
+        vectors: BinaryVectors,
+        rows: &ScalarBuffer<u32>,
+        context: &BuildContext,
+    ) -> Result<Bits> {
         binary::check_stride(vectors.stride())?;
         let zeros = vec![0; vectors.stride()];
         let count = |&row: &u32| kernel::hamming(vectors.row(row as usize), &zeros) as u16;
-        let ones: Vec<u16> = rows.par_iter().with_min_len(1024).map(count).collect();
+        let ones = rows.par_iter().with_min_len(1024).map(count);
+        let ones: Vec<u16> = context.pool.install(|| ones.collect());
         Ok(Bits { metric, vectors, rows: rows.clone(), ones: ones.into() })
     }
 

@@ -5,9 +5,8 @@
 //! hnswlib: rows link to those that they have the largest products with, which are the rows that queries want (ip-NSW,
 //! Morozov & Babenko 2018).
 
-use super::{Buffers, Domain};
+use super::{Buffers, Domain, NAME};
 use crate::error::Result;
-use crate::index::Probe;
 use crate::index::catalog::Metric;
 use crate::index::exact;
 use crate::index::graph::beam::{Beam, Pool};
@@ -15,6 +14,7 @@ use crate::index::graph::rank;
 use crate::index::graph::space::{Space, Target};
 use crate::index::sections::{SectionWriter, Sections};
 use crate::index::vectors::FloatVectors;
+use crate::index::{BuildContext, Probe};
 use crate::kernel::topk::TopK;
 use arrow_buffer::ScalarBuffer;
 
@@ -33,8 +33,14 @@ impl Domain for Floats {
         vectors.len()
     }
 
-    fn build(metric: Metric, vectors: FloatVectors, rows: &ScalarBuffer<u32>) -> Result<Floats> {
-        let space = Space::encode(&vectors, rows, metric);
+    fn build(
+        metric: Metric,
+        vectors: FloatVectors,
+        rows: &ScalarBuffer<u32>,
+        context: &BuildContext,
+    ) -> Result<Floats> {
+        let mut pause = || context.pace.checkpoint(0, rows.len() as u64);
+        let space = Space::encode(&vectors, rows, metric, context.pool, &mut pause)?;
         Ok(Floats { vectors, space })
     }
 
@@ -46,7 +52,7 @@ impl Domain for Floats {
         vectors: FloatVectors,
         rows: &ScalarBuffer<u32>,
     ) -> Result<Floats> {
-        let space = Space::load(metric, f32::from_bits(scale), sections, rows.len(), vectors.dim())?;
+        let space = Space::load(metric, f32::from_bits(scale), sections, rows.len(), vectors.dim(), NAME)?;
         Ok(Floats { vectors, space })
     }
 

@@ -16,15 +16,15 @@ pub use bits::Bits;
 pub use floats::Floats;
 
 use super::catalog::{IndexSpec, Metric};
-use super::graph::beam::{Beam, End, Links, MAX_NODES, Pool};
-use super::graph::check::{check_links, check_rows};
+use super::graph::beam::{Beam, End, Links, Pool};
+use super::graph::check::{check_links, check_rows, check_total};
 use super::graph::link::Table;
-use super::graph::order::hash;
 use super::graph::space::{self, Points, Scorer};
 use super::sections::{SectionWriter, Sections};
 use super::{BuildContext, Index, Probe, Scratch};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::kernel::topk::TopK;
+use crate::quant::random::hash;
 use arrow_buffer::{BooleanBuffer, Buffer, ScalarBuffer, ToByteSlice};
 use build::Shape;
 use rayon::prelude::*;
@@ -32,6 +32,7 @@ use std::sync::atomic::Ordering;
 
 /// The layout of the sections.
 const FORMAT: u32 = 1;
+const NAME: &str = "the HNSW index";
 /// With M >= 2 a level holds at most half of the one below.
 const MAX_LEVELS: usize = 32;
 
@@ -43,8 +44,13 @@ pub trait Domain: Send + Sync + Sized {
     const EXACT_COST: usize;
 
     fn len(vectors: &Self::Vectors) -> usize;
-    /// Node `i` is row `rows[i]`. Runs on the pool of the caller.
-    fn build(metric: Metric, vectors: Self::Vectors, rows: &ScalarBuffer<u32>) -> Result<Self>;
+    /// Node `i` is row `rows[i]`.
+    fn build(
+        metric: Metric,
+        vectors: Self::Vectors,
+        rows: &ScalarBuffer<u32>,
+        context: &BuildContext,
+    ) -> Result<Self>;
     /// Reads what `save` wrote; `scale` was in the head of the index, and every one of `rows` is in range.
     fn load(
         metric: Metric,
@@ -101,16 +107,12 @@ impl<D: Domain> Hnsw<D> {
     /// Builds the graph with the parameters `M` and `efConstruction`.
     pub fn build(spec: &IndexSpec, vectors: D::Vectors, context: &BuildContext) -> Result<Hnsw<D>> {
         let total = D::len(&vectors);
-        if total > MAX_NODES {
-            return Err(Error::invalid(format!(
-                "{total} rows in one graph. Valid range is [0, {MAX_NODES}]"
-            )));
-        }
+        check_total(total)?;
         let shape = shape(spec);
-        let (rows, counts) = arrange(total, shape.m, context.seed);
+        let (rows, counts) = context.pool.install(|| arrange(total, shape.m, context.seed));
         context.pace.checkpoint(0, total as u64)?;
         let rows = rows.into();
-        let domain = context.pool.install(|| D::build(spec.metric, vectors, &rows))?;
+        let domain = D::build(spec.metric, vectors, &rows, context)?;
         let levels = build::build(domain.points(), &counts, shape, context)?;
         let seal = |(level, nodes): (Table, usize)| {
             let places = level.places.len();
@@ -128,22 +130,13 @@ impl<D: Domain> Hnsw<D> {
     /// Opens what [`Index::save`] wrote. Links are checked one by one, so that a search never leaves its tables.
     pub fn load(spec: &IndexSpec, sections: &Sections, vectors: D::Vectors) -> Result<Hnsw<D>> {
         let (total, shape) = (D::len(&vectors), shape(spec));
-        let head = sections.typed::<u32>("head", 5)?;
-        let [format, metric, m, levels, scale] = head[..] else {
-            return Err(Error::corrupt("an HNSW index without a head"));
-        };
-        if format != FORMAT {
-            return Err(Error::new(
-                Code::FormatTooNew,
-                format!("HNSW format {format}, this version reads {FORMAT}"),
-            ));
-        }
+        let [_, metric, m, levels, scale] = sections.head("HNSW", FORMAT)?;
         if (metric, m as usize) != (spec.metric.id(), shape.m) || levels as usize > MAX_LEVELS {
             return Err(Error::corrupt("the HNSW index is not the one that its description names"));
         }
         let rows = sections.typed("rows", total)?;
         let counts = sections.typed::<u32>("counts", levels as usize)?;
-        check_rows(&rows, "the HNSW index")?;
+        check_rows(&rows, NAME)?;
         let domain = D::load(spec.metric, scale, sections, vectors, &rows)?;
         check_counts(&counts, total)?;
         let level = |(level, &nodes): (usize, &u32)| Level::load(level, nodes as usize, shape, sections);
@@ -158,8 +151,8 @@ impl<D: Domain> Hnsw<D> {
         wanted < allowed && scored < (allowed * D::EXACT_COST) as f64
     }
 
-    /// The hits of the one query of `probe` by the graph; false if it found too few, or gave up because allowed rows are rarer around
-    /// the query than elsewhere.
+    /// The hits of the one query of `probe` by the graph; false if it found too few, or gave up because allowed rows are
+    /// rarer around the query than elsewhere.
     fn search_graph(
         &self,
         probe: &Probe,
@@ -235,7 +228,7 @@ impl Level {
     fn load(level: usize, nodes: usize, shape: Shape, sections: &Sections) -> Result<Level> {
         let degree = shape.degree(level);
         let table: ScalarBuffer<u32> = sections.typed(&format!("links{level}"), nodes * degree)?;
-        check_links(&table, nodes, &format!("level {level} of the HNSW index"))?;
+        check_links(&table, nodes, &format!("level {level} of {NAME}"))?;
         Ok(Level { nodes, table, degree })
     }
 
@@ -254,7 +247,7 @@ fn shape(spec: &IndexSpec) -> Shape {
 /// random numbers, so that levels are the same however the rows are dealt to threads. Integers decide, not logarithms,
 /// so that they are the same on every machine.
 fn arrange(total: usize, m: usize, seed: u64) -> (Vec<u32>, Vec<usize>) {
-    let mut hashed: Vec<(u64, u32)> = (0..total as u32).map(|row| (hash(seed, row), row)).collect();
+    let mut hashed: Vec<(u64, u32)> = (0..total as u32).map(|row| (hash(seed, row.into()), row)).collect();
     hashed.par_sort_unstable();
     let mut counts = vec![total];
     let mut limit = u64::MAX / m as u64;

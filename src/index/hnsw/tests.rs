@@ -1,69 +1,26 @@
 use super::*;
-use crate::index::Pace;
-use crate::index::Queries;
-use crate::index::catalog::VectorKind;
-use crate::index::graph::testing::*;
-use crate::kernel::topk::Hit;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use crate::index::testing::*;
+use crate::index::vectors::{FloatVectors, Vectors};
 
 fn spec(metric: Metric, m: usize) -> IndexSpec {
-    let text = format!(
-        r#"{{"index_type":"HNSW","metric_type":"{}","params":{{"M":{m},"efConstruction":100}}}}"#,
-        metric.name()
-    );
-    IndexSpec::from_json(&text, VectorKind::Float, DIM).unwrap()
+    described("HNSW", metric, &format!(r#""M":{m},"efConstruction":100"#))
 }
 
-fn build_with(values: &[f32], spec: &IndexSpec, threads: usize, pace: &dyn Pace) -> Result<Hnsw<Floats>> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    Hnsw::<Floats>::build(spec, vectors(values), &BuildContext::new(&pool, 7, pace))
+fn subject(values: &[f32], metric: Metric) -> Subject {
+    Subject::new(&spec(metric, 12), &vectors(values))
 }
 
-fn build(values: &[f32], metric: Metric) -> Hnsw<Floats> {
-    build_with(values, &spec(metric, 12), 2, &Patient).unwrap()
-}
-
-fn search(
-    index: &Hnsw<Floats>,
-    query: &[f32],
-    k: usize,
-    ef: usize,
-    allow: Option<&BooleanBuffer>,
-) -> Vec<Hit> {
-    let params =
-        spec(index.domain.space.metric, 12).search_params(&format!(r#"{{"ef":{}}}"#, ef.max(k)), k).unwrap();
-    let probe =
-        Probe { queries: Queries::Float(query), k, allow, params: &params, stop: &AtomicBool::new(false) };
-    let mut tops = [TopK::new(k)];
-    index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
-    tops[0].drain_sorted()
-}
-
-/// The mean share of the true hits that were found; checks that each score is right and the order kept.
-fn recall(index: &Hnsw<Floats>, values: &[f32], ef: usize, allow: Option<&BooleanBuffer>) -> f64 {
-    let queries = clusters(40, 5);
-    let (mut found, mut wanted) = (0, 0);
-    for query in queries.chunks_exact(DIM) {
-        let truth = brute(values, index.domain.space.metric, query, 10, allow);
-        let hits = search(index, query, 10, ef, allow);
-        assert_eq!(hits.len(), truth.len());
-        assert!(hits.windows(2).all(|pair| pair[0].before(&pair[1])));
-        for (hit, best) in hits.iter().zip(&truth) {
-            assert!(allow.is_none_or(|a| a.value(hit.row as usize)));
-            assert!(hit.score >= best.score - 1e-3 * best.score.abs() - 1e-4);
-        }
-        wanted += truth.len();
-        found += hits.iter().filter(|hit| truth.iter().any(|t| t.row == hit.row)).count();
-    }
-    found as f64 / wanted as f64
+fn queries() -> Vectors {
+    vectors(&clusters(40, 5))
 }
 
 #[test]
 fn finds_nearly_all() {
     let values = clusters(4000, 1);
     for metric in METRICS {
-        let index = build(&values, metric);
-        let (low, high) = (recall(&index, &values, 20, None), recall(&index, &values, 200, None));
+        let subject = subject(&values, metric);
+        let at = |ef: usize| subject.recall(&queries(), Ask::ten(&format!(r#"{{"ef":{ef}}}"#)));
+        let (low, high) = (at(20), at(200));
         assert!(low > 0.85 && high > 0.985, "{metric:?}: {low} at ef 20, {high} at ef 200");
     }
 }
@@ -72,196 +29,94 @@ fn finds_nearly_all() {
 fn filtered_searches_are_never_short() {
     let values = clusters(4000, 1);
     for metric in METRICS {
-        let index = build(&values, metric);
-        for keep in [0, 1, 4, 40, 400, 2000, 3600, 3960] {
-            let allow = BooleanBuffer::collect_bool(4000, |row| hash(3, row as u32) % 4000 < keep);
-            let recall = recall(&index, &values, 64, Some(&allow));
-            assert!(keep == 0 || recall > 0.95, "{metric:?}, {keep} of 4000: {recall}");
-        }
-        // Half of the rows, but none of those near the query: the graph leads to rows that are not allowed.
-        let allow = BooleanBuffer::collect_bool(4000, |row| row % 20 >= 10);
-        assert!(recall(&index, &values, 64, Some(&allow)) > 0.9, "{metric:?}");
+        let (subject, ask) = (subject(&values, metric), Ask::ten(r#"{"ef":64}"#));
+        check_filters(&subject, &queries(), ask, 0.95);
+        // The graph leads to rows that are not allowed.
+        let recall = subject.recall(&queries(), Ask { allow: Some(&far(4000)), ..ask });
+        assert!(recall > 0.9, "{metric:?}: {recall}");
     }
 }
 
 #[test]
 fn few_rows_and_large_k() {
+    let wide = Ask { k: 100, params: r#"{"ef":3000}"#, allow: None };
+    let asks = [Ask { k: 1, ..Ask::ten(r#"{"ef":1}"#) }, Ask::ten(r#"{"ef":10}"#), wide];
     for rows in [0, 1, 2, 3, 17] {
-        let values = clusters(rows, 1);
         for metric in METRICS {
-            let index = build(&values, metric);
-            for (k, ef) in [(1, 1), (10, 10), (100, 3000)] {
-                let query = &clusters(1, 2);
-                let hits = search(&index, query, k, ef, None);
-                let truth = brute(&values, metric, query, k, None);
-                let rows = |hits: &[Hit]| hits.iter().map(|h| h.row).collect::<Vec<_>>();
-                assert_eq!(rows(&hits), rows(&truth), "{metric:?}");
-            }
-            let loaded =
-                Hnsw::<Floats>::load(&spec(metric, 12), &Saved::of(&index).sections(), vectors(&values))
-                    .unwrap();
-            assert_eq!(search(&loaded, &clusters(1, 2), 10, 10, None).len(), rows.min(10));
+            check_small(&spec(metric, 12), &vectors(&clusters(rows, 1)), &vectors(&clusters(1, 2)), &asks);
         }
     }
-}
-
-/// Every node is reached by following links on level 0 from the entry.
-fn assert_connected(index: &Hnsw<Floats>) {
-    let mut reached = vec![false; index.rows.len()];
-    let mut waiting = vec![0];
-    reached[0] = true;
-    while let Some(node) = waiting.pop() {
-        for &next in index.levels[0].links().of(node) {
-            if !std::mem::replace(&mut reached[next as usize], true) {
-                waiting.push(next);
-            }
-        }
-    }
-    assert_eq!(reached.iter().position(|r| !r), None);
 }
 
 #[test]
 fn every_row_is_reachable() {
-    let mut groups = clusters(3000, 1);
-    for (row, values) in groups.chunks_exact_mut(DIM).enumerate() {
-        values[0] += (row % 7) as f32 * 1000.0; // seven islands
-    }
-    let equal = clusters(1, 1).repeat(1500);
     for metric in METRICS {
-        for values in [&clusters(3000, 1), &groups, &equal, &vec![0.0; 500 * DIM]] {
-            assert_connected(&build_with(values, &spec(metric, 4), 2, &Patient).unwrap());
+        for values in scattered() {
+            let (pool, vectors) = (pool(2), FloatVectors::new(values.into(), DIM));
+            let context = BuildContext::new(&pool, 42, &Patient);
+            let index = Hnsw::<Floats>::build(&spec(metric, 4), vectors, &context).unwrap();
+            assert_eq!(unreached(index.levels[0].links(), index.rows.len(), 0), None, "{metric:?}");
         }
     }
 }
 
 #[test]
 fn equal_rows_do_not_hide_others() {
-    let mut values = clusters(1000, 1);
-    values.extend(clusters(1, 8).repeat(1000));
-    for metric in METRICS {
-        let index = build(&values, metric);
-        assert!(recall(&index, &values, 64, None) > 0.9, "{metric:?}");
-        let hits = search(&index, &clusters(1, 8), 10, 64, None);
-        let truth = brute(&values, metric, &clusters(1, 8), 10, None);
-        for (hit, best) in hits.iter().zip(&truth) {
-            assert!(
-                (hit.score - best.score).abs() <= 1e-3 * best.score.abs() + 1e-3,
-                "{metric:?}: {hit:?} {best:?}"
-            );
-        }
-    }
+    METRICS.into_iter().for_each(|metric| check_half_equal(&spec(metric, 12), Ask::ten(r#"{"ef":64}"#)));
 }
 
 #[test]
 fn same_bytes_at_any_number_of_threads() {
-    let values = clusters(3000, 1);
-    for metric in METRICS {
-        let build = |threads| Saved::of(&build_with(&values, &spec(metric, 8), threads, &Patient).unwrap());
-        let one = build(1);
-        assert!(one == build(2) && one == build(4), "{metric:?}");
-    }
+    METRICS.into_iter().for_each(|metric| check_threads(&spec(metric, 8), &vectors(&clusters(3000, 1)), 0));
 }
 
 #[test]
 fn saved_and_loaded_is_the_same() {
     let values = clusters(2000, 1);
-    for metric in METRICS {
-        let index = build(&values, metric);
-        let saved = Saved::of(&index);
-        let loaded = Hnsw::<Floats>::load(&spec(metric, 12), &saved.sections(), vectors(&values)).unwrap();
-        assert!(Saved::of(&loaded) == saved);
-        assert_eq!(loaded.memory(), index.memory());
-        for query in clusters(20, 5).chunks_exact(DIM) {
-            assert_eq!(search(&loaded, query, 10, 30, None), search(&index, query, 10, 30, None));
-        }
-    }
+    METRICS
+        .into_iter()
+        .for_each(|metric| check_round_trip(&subject(&values, metric), &queries(), Ask::ten(r#"{"ef":30}"#)));
 }
 
 #[test]
 fn hostile_bytes_are_refused_or_harmless() {
     let values = clusters(600, 1);
-    let metric = Metric::L2;
-    let saved = Saved::of(&build(&values, metric));
-    let load = |saved: &Saved| Hnsw::<Floats>::load(&spec(metric, 12), &saved.sections(), vectors(&values));
-    for name in saved.0.keys() {
-        let mut missing = saved.clone();
-        missing.0.remove(name);
-        assert_eq!(load(&missing).err().map(|e| e.code()), Some(Code::Corrupt), "{name} missing");
-        for change in [-1isize, -4, 4] {
-            let mut other = saved.clone();
-            let bytes = other.0.get_mut(name).unwrap();
-            bytes.resize(bytes.len().saturating_add_signed(change), 0);
-            assert!(load(&other).is_err(), "{name} longer by {change}");
-        }
-        let len = saved.0[name].len();
-        for at in (0..len).step_by((len / 97).max(1)) {
-            for bit in [0, 3, 7] {
-                let mut flipped = saved.clone();
-                flipped.0.get_mut(name).unwrap()[at] ^= 1 << bit;
-                if let Ok(index) = load(&flipped) {
-                    search(&index, &clusters(1, 5), 10, 20, None);
-                }
-            }
-        }
-    }
-    // What is well-formed but of another description or segment.
-    assert!(Hnsw::<Floats>::load(&spec(Metric::Ip, 12), &saved.sections(), vectors(&values)).is_err());
-    assert!(Hnsw::<Floats>::load(&spec(metric, 16), &saved.sections(), vectors(&values)).is_err());
-    assert!(Hnsw::<Floats>::load(&spec(metric, 12), &saved.sections(), vectors(&values[DIM..])).is_err());
-}
-
-#[test]
-fn links_and_rows_out_of_range_are_refused() {
-    let values = clusters(600, 1);
-    let saved = Saved::of(&build(&values, Metric::L2));
-    for (name, wrong) in
-        [("links0", 600u32), ("links1", 599), ("rows", 600), ("counts", 0), ("counts", u32::MAX)]
-    {
-        let mut bad = saved.clone();
-        bad.0.get_mut(name).unwrap()[..4].copy_from_slice(&wrong.to_le_bytes());
-        let error = Hnsw::<Floats>::load(&spec(Metric::L2, 12), &bad.sections(), vectors(&values)).err();
-        assert_eq!(error.map(|e| e.code()), Some(Code::Corrupt), "{name} {wrong}");
-    }
+    let l2 = subject(&values, Metric::L2);
+    check_damage(&l2, &vectors(&clusters(1, 5)), Ask::ten(r#"{"ef":20}"#));
+    check_format(&l2);
+    check_refused(
+        &l2,
+        &[
+            ("links0", 0, 600),
+            ("links1", 0, 599),
+            ("rows", 0, 600),
+            ("rows", 0, l2.saved().numbers("rows")[1]),
+            ("counts", 0, 0),
+            ("counts", 0, u32::MAX),
+            ("head", 1, Metric::Ip.id()),
+            ("head", 2, 16),
+            ("head", 3, 33),
+            ("head", 4, f32::INFINITY.to_bits()),
+            ("mean", 0, f32::NAN.to_bits()),
+        ],
+    );
 }
 
 #[test]
 fn odd_values_do_no_harm() {
-    let mut values = clusters(500, 1);
-    for (at, odd) in [f32::NAN, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE].into_iter().enumerate() {
-        values[at * 5 * DIM] = odd;
-    }
-    for metric in METRICS {
-        let index = build(&values, metric);
-        for query in [vec![0.0; DIM], vec![f32::NAN; DIM], vec![f32::MAX; DIM], clusters(1, 5)] {
-            assert_eq!(search(&index, &query, 10, 20, None).len(), 10, "{metric:?}");
-        }
-    }
+    METRICS
+        .into_iter()
+        .for_each(|metric| check_odd_values(&spec(metric, 12), 500, 0, Ask::ten(r#"{"ef":20}"#)));
 }
 
 #[test]
 fn a_build_can_be_cancelled_at_every_checkpoint() {
-    let values = clusters(300, 1);
-    for n in [1, 2, 20] {
-        let result = build_with(&values, &spec(Metric::L2, 8), 2, &Impatient(AtomicU64::new(n)));
-        assert_eq!(result.err().map(|e| e.code()), Some(Code::Canceled));
-    }
+    check_cancel(&spec(Metric::L2, 8), &vectors(&clusters(300, 1)), 0, &[1, 2, 3, 4, 5, 6, 20]);
 }
 
 #[test]
 fn a_stopped_search_returns() {
-    let index = build(&clusters(1000, 1), Metric::L2);
-    let params = spec(Metric::L2, 12).search_params("", 10).unwrap();
-    let query = clusters(1, 5);
-    let probe = Probe {
-        queries: Queries::Float(&query),
-        k: 10,
-        allow: None,
-        params: &params,
-        stop: &AtomicBool::new(true),
-    };
-    let mut tops = [TopK::new(10)];
-    index.search(&probe, &mut Scratch::default(), &mut tops).unwrap();
-    assert!(tops[0].is_empty());
+    check_stop(&subject(&clusters(1000, 1), Metric::L2), &vectors(&clusters(1, 5)));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::index::graph::beam::Score;
 use crate::index::graph::space::{Points, Scorer, Space, Target};
 use crate::index::{BuildContext, Progress};
+use crate::quant::random::hash;
 use rayon::prelude::*;
 
 /// Nodes whose side is found at once by one thread.
@@ -58,7 +59,7 @@ pub fn grow(
         let mut start = 0;
         for &end in &ends {
             let (group, others) = std::mem::take(&mut rest).split_at_mut(end - start);
-            let seed = random(context.seed ^ random(tree << 32 ^ (level as u64) << 24) ^ start as u64);
+            let seed = hash(context.seed ^ hash(tree << 32 ^ (level as u64) << 24, 0) ^ start as u64, 0);
             let pivots = pivots(group, seed);
             pieces.extend(group.chunks_mut(CHUNK).map(|chunk| (chunk, pivots)));
             halves.extend([start + (end - start).div_ceil(2), end]);
@@ -88,7 +89,7 @@ pub fn grow(
 fn pivots(group: &[Key], seed: u64) -> [u32; 2] {
     let len = group.len() as u64;
     let first = seed % len;
-    let second = (first + 1 + random(seed) % (len - 1)) % len;
+    let second = (first + 1 + hash(seed, 0) % (len - 1)) % len;
     [group[first as usize] as u32, group[second as usize] as u32]
 }
 
@@ -137,12 +138,4 @@ fn halve(keys: &mut [Key], ends: &[usize]) {
 fn ordered(value: f32) -> u32 {
     let bits = value.to_bits();
     if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
-}
-
-/// A step of SplitMix64 (Steele, Lea & Flood 2014).
-fn random(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

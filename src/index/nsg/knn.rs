@@ -176,12 +176,16 @@ fn aim(space: &Space, node: u32, bytes: &mut Vec<i8>) -> Own {
     Own { offset: space.offsets[node as usize], shift: ZERO_CODE * sum }
 }
 
-/// The score of two nodes by the inner product of one's query with the other's code, ordered as unsigned numbers. It fits:
-/// at most 32,768 dimensions of squares up to 64^2 are below 2^28, and four of them are in a distance.
+/// The score of two nodes by the inner product of one's query with the other's code, ordered as unsigned numbers. A
+/// distance fits: at most 32,768 dimensions of squares up to 64^2 are below 2^28, and four of them are in one. The offsets
+/// of inner products have no such bound, as they grow with the mean: beyond the range all are equal.
 fn score(metric: Metric, own: Own, dot: i32, offset: i32) -> u32 {
     let dot = dot - own.shift;
-    let score =
-        if metric == Metric::Ip { -(own.offset + offset + dot) } else { own.offset + offset - 2 * dot };
+    let score = if metric == Metric::Ip {
+        own.offset.saturating_add(offset).saturating_add(dot).saturating_neg()
+    } else {
+        own.offset + offset - 2 * dot
+    };
     score as u32 ^ 1 << 31
 }
 

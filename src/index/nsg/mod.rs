@@ -17,14 +17,14 @@ mod tests;
 
 use super::catalog::IndexSpec;
 use super::exact;
-use super::graph::beam::{Beam, End, Links, MAX_NODES};
-use super::graph::check::{check_links, check_rows};
+use super::graph::beam::{Beam, End, Links};
+use super::graph::check::{check_links, check_rows, check_total};
 use super::graph::rank::{EXACT_COST, rank};
 use super::graph::space::{Scorer, Space, Target};
 use super::sections::{SectionWriter, Sections};
 use super::vectors::FloatVectors;
 use super::{BuildContext, Index, Probe, Progress, Scratch};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::kernel::topk::TopK;
 use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, ScalarBuffer, ToByteSlice};
 use build::Shape;
@@ -58,17 +58,13 @@ impl Nsg {
     /// Builds the graph with the parameters `search_length`, `out_degree`, `candidate_pool_size` and `knng`.
     pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) -> Result<Nsg> {
         let total = vectors.len();
-        if total > MAX_NODES {
-            return Err(Error::invalid(format!(
-                "{total} rows in one graph. Valid range is [0, {MAX_NODES}]"
-            )));
-        }
+        check_total(total)?;
         let shape = shape(spec);
         let work = (total * forest::depth(total, knn::GROUP)) as u64 + build::work(total);
         let mut progress = Progress::new(context.pace, total as u64, work);
         progress.advance(0)?;
         let rows: Vec<u32> = (0..total as u32).collect();
-        let space = context.pool.install(|| Space::encode(&vectors, &rows, spec.metric));
+        let space = Space::encode(&vectors, &rows, spec.metric, context.pool, &mut || progress.advance(0))?;
         let first = forest::grow(&space, 0, knn::GROUP, context, &mut progress)?;
         let space = context.pool.install(|| arrange(&space, &first.nodes));
         let entry = context.pool.install(|| build::navigating_node(&space));
@@ -81,23 +77,14 @@ impl Nsg {
     /// Opens what [`Index::save`] wrote. Links are checked one by one, so that a search never leaves its tables.
     pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<Nsg> {
         let (total, dim, shape) = (vectors.len(), vectors.dim(), shape(spec));
-        let head = sections.typed::<u32>("head", 5)?;
-        let [format, metric, out_degree, entry, step] = head[..] else {
-            return Err(Error::corrupt("an RNSG index without a head"));
-        };
-        if format != FORMAT {
-            return Err(Error::new(
-                Code::FormatTooNew,
-                format!("RNSG format {format}, this version reads {FORMAT}"),
-            ));
-        }
+        let [_, metric, out_degree, entry, step] = sections.head("RNSG", FORMAT)?;
         if (metric, out_degree as usize) != (spec.metric.id(), shape.out_degree) {
             return Err(Error::corrupt("the RNSG index is not the one that its description names"));
         }
         if entry as usize >= total.max(1) {
             return Err(Error::corrupt(format!("the RNSG index begins at node {entry} of {total}")));
         }
-        let space = Space::load(spec.metric, f32::from_bits(step), sections, total, dim)?;
+        let space = Space::load(spec.metric, f32::from_bits(step), sections, total, dim, NAME)?;
         let rows = sections.typed("rows", total)?;
         check_rows(&rows, NAME)?;
         let links = sections.typed("links", total * shape.out_degree)?;
