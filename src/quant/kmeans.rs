@@ -64,6 +64,16 @@ impl Centroids {
         }
     }
 
+    /// The most bytes that [`Centroids::train`] holds beside the centroids that it makes.
+    pub fn training_memory(rows: usize, dim: usize, options: &Options) -> usize {
+        const NUMBER: usize = size_of::<f32>();
+        let sample = Self::sample_rows(rows, options);
+        // All rows' numbers, to choose from; a copy of the sample, unless it is all rows; the centroid of each of its rows,
+        // as it is and was, and the rows in the order of these; centroids before and after a pass, and their neighbours.
+        let copy = if sample < rows { sample * dim } else { 0 };
+        NUMBER * (rows + copy + 4 * sample + options.k * (2 * dim + NEAR + 6))
+    }
+
     fn sample_rows(rows: usize, options: &Options) -> usize {
         rows.min(options.k.saturating_mul(options.rows_per_centroid))
     }

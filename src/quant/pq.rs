@@ -17,8 +17,10 @@ use rayon::prelude::*;
 pub const SAMPLE_ROWS: usize = 65_536;
 /// Passes over the sample at most, as faiss has.
 const ITERATIONS: usize = 25;
-/// Points that one task compares with all centroids of their part.
+/// Points that one task compares with all centroids of their part, at most.
 const CHUNK_POINTS: usize = 4096;
+/// Tasks between two calls of `advance`, at least.
+const STEP_TASKS: usize = 16;
 /// Multiplications between two calls of `advance`: some tens of milliseconds.
 const STEP_WORK: usize = 1_000_000_000;
 /// Half the distance of 1 to the next float.
@@ -112,6 +114,11 @@ impl Pq {
 
     pub fn columns(&self) -> &[f32] {
         &self.columns
+    }
+
+    /// Bytes of its centroids and their norms.
+    pub fn memory(&self) -> usize {
+        size_of::<f32>() * (self.columns.len() + self.half_norms.len())
     }
 
     /// Bytes of a row's code.
@@ -269,7 +276,7 @@ fn train_part(
     pool: &rayon::ThreadPool,
     advance: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Vec<f32>> {
-    let rows = points.len() / part;
+    let (rows, (chunk, step)) = (points.len() / part, steps(k * part));
     if rows == 0 {
         return Ok(vec![0.0; part * k]);
     }
@@ -283,9 +290,8 @@ fn train_part(
         let half_norms: Vec<f32> =
             means.chunks_exact(part).map(|row| row.iter().map(|x| x * x).sum::<f32>() / 2.0).collect();
         let (mut sums, mut counts, mut moved) = (vec![0f64; k * part], vec![0usize; k], false);
-        let step = (STEP_WORK / (k * part)).next_multiple_of(CHUNK_POINTS);
         for (points, nearest) in points.chunks(step * part).zip(nearest.chunks_mut(step)) {
-            let chunks = points.par_chunks(CHUNK_POINTS * part).zip(nearest.par_chunks_mut(CHUNK_POINTS));
+            let chunks = points.par_chunks(chunk * part).zip(nearest.par_chunks_mut(chunk));
             let one = |(points, nearest): (&[f32], &mut [u32])| {
                 let before = nearest.to_vec();
                 kernel::nearest_columns(points, part, &columns, &half_norms, nearest);
@@ -310,6 +316,15 @@ fn train_part(
         kmeans::fill_empty(&mut means, part, &counts);
     }
     Ok(transposed(&means, part))
+}
+
+/// How many points one task takes, and how many all take between two calls of `advance`, where a point costs `work`
+/// multiplications.
+fn steps(work: usize) -> (usize, usize) {
+    let points = STEP_WORK / work;
+    // The kernel takes four at a time.
+    let chunk = (points / STEP_TASKS).clamp(4, CHUNK_POINTS).next_multiple_of(4);
+    (chunk, points.max(STEP_TASKS * chunk))
 }
 
 /// Rows of `part` values as `part` columns.

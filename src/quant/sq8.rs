@@ -21,7 +21,7 @@ const CHUNK_ROWS: usize = 1024;
 /// Rows between two calls of `advance`.
 const STEP_ROWS: usize = 32 * CHUNK_ROWS;
 /// A range reaches at most so many times as far from the mean as the sizes that 99.99 % of all values keep to: an outlier
-/// costs its own row, not the precision of its dimension.
+/// costs its own row, which counts as one at the end of the range, and at most two bits of its dimension.
 const REACH: f64 = 4.0;
 /// Rows that tell how far values usually reach.
 const SAMPLE_ROWS: usize = 1024;
@@ -111,6 +111,13 @@ impl Sq8 {
         };
         let center: Vec<f32> = sum.into_iter().zip(&low).zip(&step).map(center).collect();
         Ok(Sq8::new(low, step, center, normalise))
+    }
+
+    /// The most bytes that [`Sq8::train`] holds at once.
+    pub fn training_memory(rows: usize, dim: usize) -> usize {
+        // The sizes of a sample's values; then what each task of a step sees.
+        let (sample, tasks) = (rows.min(SAMPLE_ROWS), rows.div_ceil(CHUNK_ROWS).min(STEP_ROWS / CHUNK_ROWS));
+        dim * (size_of::<f32>() * (sample + 3) + 16 * (tasks + 1))
     }
 
     /// Encodes one row into `code` (of `dim` bytes). Returns the squared length of `decoded - low`, and the distance of

@@ -26,14 +26,17 @@ use crate::kernel::topk::TopK;
 use crate::quant::pq::{self, Tables};
 use arrow_buffer::{Buffer, ScalarBuffer, ToByteSlice};
 use rayon::prelude::*;
+use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::Ordering;
 
 /// Rows of a block: what a scan sums at once.
 const BLOCK: usize = 32;
-/// Rows that one task encodes at a time.
+/// Rows that one task takes at a time, at most.
 const CHUNK_ROWS: usize = 256;
-/// Rows between two calls of `advance`.
-const STEP_ROWS: usize = 16_384;
+/// Multiplications between two calls of `advance`: some tens of milliseconds.
+const STEP_WORK: usize = 2_000_000_000;
+/// Pieces between two calls of `advance`.
+const STEP_PIECES: RangeInclusive<usize> = 16..=64;
 /// What f32 can lose in the sum of a score's terms, relatively.
 const ROUNDING: f32 = 4.0 / (1 << 24) as f32;
 
@@ -91,28 +94,23 @@ impl Pq {
         let mut codes = vec![0u8; rows * bytes + BLOCK];
         let mut terms = vec![0f32; if metric == Metric::L2 { rows } else { 0 }];
         let (mut rest, mut rest_terms) = (&mut codes[..rows * bytes], &mut terms[..]);
-        let mut first = 0;
-        while first < layout.lists() {
-            // So many lists at a time as hold about STEP_ROWS.
-            let start = layout.places(first as u32).start;
-            let mut tasks = Vec::new();
-            while first < layout.lists()
-                && layout.places(first as u32).end <= start + STEP_ROWS.max(layout.places(first as u32).len())
-            {
-                let places = layout.places(first as u32);
-                let (mine, others) = std::mem::take(&mut rest).split_at_mut(places.len() * bytes);
-                let count = if metric == Metric::L2 { places.len() } else { 0 };
+        let (piece_rows, step) = steps(dim << bits);
+        let pieces: Vec<Piece> = pieces(layout, piece_rows).collect();
+        for pieces in pieces.chunks(step) {
+            let mut tasks = Vec::with_capacity(pieces.len());
+            for piece in pieces {
+                let count = piece.places.len();
+                let (mine, others) = std::mem::take(&mut rest).split_at_mut(count * bytes);
+                let count = if metric == Metric::L2 { count } else { 0 };
                 let (my_terms, other_terms) = std::mem::take(&mut rest_terms).split_at_mut(count);
                 (rest, rest_terms) = (others, other_terms);
-                tasks.push((first as u32, mine, my_terms));
-                first += 1;
+                tasks.push((piece, mine, my_terms));
             }
-            let done: usize = tasks.iter().map(|(list, ..)| layout.places(*list).len()).sum();
             pool.install(|| {
                 let tasks = tasks.into_par_iter();
-                tasks
-                    .for_each(|(list, codes, terms)| encode_list(&quantizer, &residuals, list, codes, terms));
+                tasks.for_each(|(piece, codes, terms)| piece.encode(&quantizer, &residuals, codes, terms));
             });
+            let done: usize = pieces.iter().map(|piece| piece.places.len()).sum();
             advance((done * dim) as u64 * (1 << bits))?;
         }
         let largest = largest(&terms);
@@ -279,8 +277,7 @@ impl Codec for Pq {
     }
 
     fn memory(&self) -> usize {
-        let floats = self.terms.len() + self.quantizer.columns().len();
-        self.codes.len() + size_of::<f32>() * floats
+        self.codes.len() + size_of::<f32>() * self.terms.len() + self.quantizer.memory()
     }
 }
 
@@ -329,28 +326,47 @@ impl Residuals<'_> {
     }
 }
 
-/// Encodes the rows of a list into its blocks.
-fn encode_list(quantizer: &pq::Pq, residuals: &Residuals, list: u32, codes: &mut [u8], terms: &mut [f32]) {
-    let (bytes, dim) = (quantizer.bytes(), residuals.vectors.dim());
-    let places = residuals.layout.places(list);
-    let mut rows = vec![0f32; CHUNK_ROWS.min(places.len()) * dim];
-    let mut packed = vec![0u8; CHUNK_ROWS.min(places.len()) * bytes];
-    for first in (0..places.len()).step_by(CHUNK_ROWS) {
-        let count = CHUNK_ROWS.min(places.len() - first);
-        let (rows, packed) = (&mut rows[..count * dim], &mut packed[..count * bytes]);
-        for (i, row) in rows.chunks_exact_mut(dim).enumerate() {
-            residuals.write(list, places.start + first + i, row);
+/// Rows of a list that one task encodes: whole blocks, or the list's last rows.
+struct Piece {
+    list: u32,
+    places: Range<usize>,
+}
+
+/// All lists in pieces of at most `most` rows, a multiple of [`BLOCK`].
+fn pieces(layout: &Layout, most: usize) -> impl Iterator<Item = Piece> + '_ {
+    (0..layout.lists() as u32).flat_map(move |list| {
+        let places = layout.places(list);
+        let end = places.end;
+        places.step_by(most).map(move |first| Piece { list, places: first..(first + most).min(end) })
+    })
+}
+
+/// How many rows a piece has, and how many pieces are encoded between two calls of `advance`, where a row costs `work`
+/// multiplications.
+fn steps(work: usize) -> (usize, usize) {
+    let rows = (STEP_WORK / STEP_PIECES.end() / work).next_multiple_of(BLOCK).clamp(BLOCK, CHUNK_ROWS);
+    (rows, (STEP_WORK / work / rows).clamp(*STEP_PIECES.start(), *STEP_PIECES.end()))
+}
+
+impl Piece {
+    /// Encodes its rows into its blocks.
+    fn encode(&self, quantizer: &pq::Pq, residuals: &Residuals, codes: &mut [u8], terms: &mut [f32]) {
+        let (bytes, dim, count) = (quantizer.bytes(), residuals.vectors.dim(), self.places.len());
+        let mut rows = vec![0f32; count * dim];
+        let mut packed = vec![0u8; count * bytes];
+        for (row, place) in rows.chunks_exact_mut(dim).zip(self.places.clone()) {
+            residuals.write(self.list, place, row);
         }
-        quantizer.encode(rows, packed);
+        quantizer.encode(&rows, &mut packed);
         for (i, code) in packed.chunks_exact(bytes).enumerate() {
-            if let Some(term) = terms.get_mut(first + i) {
-                let around = quantizer.dot(residuals.centroids.row(list as usize), |byte| code[byte]);
+            if let Some(term) = terms.get_mut(i) {
+                let around = quantizer.dot(residuals.centroids.row(self.list as usize), |byte| code[byte]);
                 *term = quantizer.norm(|byte| code[byte]) + 2.0 * around;
             }
-            let block = (first + i) / BLOCK * BLOCK;
-            let stride = BLOCK.min(places.len() - block);
+            let block = i / BLOCK * BLOCK;
+            let stride = BLOCK.min(count - block);
             for (byte, &code) in code.iter().enumerate() {
-                codes[block * bytes + byte * stride + first + i - block] = code;
+                codes[block * bytes + byte * stride + i - block] = code;
             }
         }
     }
@@ -359,6 +375,18 @@ fn encode_list(quantizer: &pq::Pq, residuals: &Residuals, list: u32, codes: &mut
 /// The bits of a code, as a build over `rows` has them.
 fn bits(spec: &IndexSpec, rows: usize) -> usize {
     pq::Pq::clip_bits(spec.params.count("nbits").clamp(1, 16), rows)
+}
+
+/// The most bytes that [`Pq::build`] holds at once, what it makes included.
+pub fn build_memory(spec: &IndexSpec, rows: usize, dim: usize) -> usize {
+    const FLOAT: usize = size_of::<f32>();
+    let (m, bits) = (spec.params.count("m").max(1), bits(spec, rows));
+    let (k, sample) = (1 << bits, sample_rows(rows, bits));
+    let books = FLOAT * (dim + m) * k;
+    // The sample with the centroid of each, as it is and was; the centroids of a part as rows, columns and sums.
+    let training = FLOAT * sample * (dim + 2) + 5 * FLOAT * dim.div_ceil(m) * k;
+    let codes = rows * (pq::Pq::code_bytes(m, bits) + FLOAT) + BLOCK;
+    books + training.max(codes)
 }
 
 /// How many rows train the quantizer.
@@ -373,4 +401,39 @@ fn largest(terms: &[f32]) -> f32 {
 /// Infinity for what is no number.
 fn number(score: f32) -> f32 {
     if score.is_nan() { f32::INFINITY } else { score }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists of any sizes are cut into whole blocks, in their order, and no piece or step is too long to wait for.
+    #[test]
+    fn pieces_are_whole_blocks() {
+        let sizes = [0usize, 1, 31, 32, 33, 0, 700, 256, 257, 0];
+        let list_of: Vec<u32> =
+            (0u32..).zip(sizes).flat_map(|(list, size)| std::iter::repeat_n(list, size)).collect();
+        let layout = Layout::new(&list_of, sizes.len());
+        for most in [32, 64, 256] {
+            let mut next = 0;
+            for piece in pieces(&layout, most) {
+                let list = layout.places(piece.list);
+                assert_eq!(piece.places.start, next);
+                assert!((1..=most).contains(&piece.places.len()));
+                assert!((next - list.start) % BLOCK == 0);
+                assert!(piece.places.end == list.end || piece.places.len() == most);
+                next = piece.places.end;
+            }
+            assert_eq!(next, list_of.len());
+        }
+        for (dim, bits) in [(1, 1), (384, 8), (384, 16), (32_768, 8), (32_768, 16)] {
+            let (rows, pieces) = steps(dim << bits);
+            assert!(rows.is_multiple_of(BLOCK) && rows > 0 && STEP_PIECES.contains(&pieces));
+            let least = BLOCK * STEP_PIECES.start();
+            assert!(
+                rows * pieces * (dim << bits) <= 2 * STEP_WORK.max(least * (dim << bits)),
+                "{dim} {bits}"
+            );
+        }
+    }
 }

@@ -88,6 +88,13 @@ impl Sq8 {
         Ok(Sq8 { metric, vectors, quantizer, longest, codes: Buffer::from_vec(codes), norms: norms.into() })
     }
 
+    /// The most bytes that [`Sq8::build`] holds at once, what it makes included.
+    pub fn build_memory(rows: usize, dim: usize) -> usize {
+        const FLOAT: usize = size_of::<f32>();
+        let codes = rows * (dim + FLOAT) + PADDING;
+        sq8::Sq8::training_memory(rows, dim).max(codes) + 5 * FLOAT * dim
+    }
+
     pub fn load(metric: Metric, sections: &Sections, vectors: FloatVectors) -> Result<Sq8> {
         let (rows, dim) = (vectors.len(), vectors.dim());
         let bytes = rows.checked_mul(dim).and_then(|bytes| bytes.checked_add(PADDING));

@@ -118,3 +118,17 @@ fn odd_inputs_do_no_harm() {
     assert!(tables.error() == f32::INFINITY && tables.product(7) == 0.0);
     odd.encode(&[f32::NAN, 1.0], &mut codes[..1]);
 }
+
+/// A training that is asked to stop does so soon, whatever the numbers of bits and dimensions, and always goes on.
+#[test]
+fn steps_are_short_and_never_empty() {
+    for work in [1, 256, 1024, 256 * 768, 65_536 * 96, 65_536 * 32_768] {
+        let (chunk, step) = steps(work);
+        assert!(
+            (4..=CHUNK_POINTS).contains(&chunk) && chunk % 4 == 0 && step >= chunk,
+            "{work}: {chunk} {step}"
+        );
+        let least = STEP_TASKS * 4;
+        assert!(step * work <= STEP_WORK.max(least * work) * 2, "{work}: {step}");
+    }
+}
