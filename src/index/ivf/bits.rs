@@ -133,6 +133,15 @@ pub fn build(spec: &IndexSpec, vectors: BinaryVectors, context: &BuildContext) -
     Ok(Box::new(Lists::new(centroids, layout, codec)))
 }
 
+/// The most bytes that [`build`] holds at once, what it makes included.
+pub fn build_memory(spec: &IndexSpec, rows: usize, stride: usize) -> usize {
+    let lists = Layout::count(spec, rows);
+    let centroids = lists * (stride + size_of::<i32>());
+    // Codes are rows at most, and the set bits of each.
+    let codes = rows * (stride + size_of::<u16>());
+    centroids + Layout::build_memory(lists, rows) + Centroids::training_memory(rows, lists, stride).max(codes)
+}
+
 /// Opens BIN_IVF_FLAT.
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: BinaryVectors) -> Result<Box<dyn Index>> {
     let (rows, stride) = (vectors.len(), vectors.stride());

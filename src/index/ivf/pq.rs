@@ -377,6 +377,18 @@ fn bits(spec: &IndexSpec, rows: usize) -> usize {
     pq::Pq::clip_bits(spec.params.count("nbits").clamp(1, 16), rows)
 }
 
+/// The most bytes that [`Pq::build`] holds at once, what it makes included.
+pub fn build_memory(spec: &IndexSpec, rows: usize, dim: usize) -> usize {
+    const FLOAT: usize = size_of::<f32>();
+    let (m, bits) = (spec.params.count("m").max(1), bits(spec, rows));
+    let (k, sample) = (1 << bits, sample_rows(rows, bits));
+    let books = FLOAT * (dim + m) * k;
+    // The sample with the centroid of each, as it is and was; the centroids of a part as rows, columns and sums.
+    let training = FLOAT * sample * (dim + 2) + 5 * FLOAT * dim.div_ceil(m) * k;
+    let codes = rows * (pq::Pq::code_bytes(m, bits) + FLOAT) + BLOCK;
+    books + training.max(codes)
+}
+
 /// How many rows train the quantizer.
 fn sample_rows(rows: usize, bits: usize) -> usize {
     rows.min(pq::SAMPLE_ROWS.max(2 << bits))
