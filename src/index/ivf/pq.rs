@@ -420,7 +420,7 @@ mod tests {
                 let list = layout.places(piece.list);
                 assert_eq!(piece.places.start, next);
                 assert!((1..=most).contains(&piece.places.len()));
-                assert!((next - list.start) % BLOCK == 0);
+                assert!((next - list.start).is_multiple_of(BLOCK));
                 assert!(piece.places.end == list.end || piece.places.len() == most);
                 next = piece.places.end;
             }

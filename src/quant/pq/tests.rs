@@ -125,7 +125,7 @@ fn steps_are_short_and_never_empty() {
     for work in [1, 256, 1024, 256 * 768, 65_536 * 96, 65_536 * 32_768] {
         let (chunk, step) = steps(work);
         assert!(
-            (4..=CHUNK_POINTS).contains(&chunk) && chunk % 4 == 0 && step >= chunk,
+            (4..=CHUNK_POINTS).contains(&chunk) && chunk.is_multiple_of(4) && step >= chunk,
             "{work}: {chunk} {step}"
         );
         let least = STEP_TASKS * 4;
