@@ -5,12 +5,14 @@
 //! parameter that is absent takes its default (Milvus 1.x refuses it), and names of types and metrics may be in
 //! any case. As in Milvus, numbers may come as text (`"nlist":"1024"`) and unknown keys are ignored.
 
+mod given;
 pub mod table;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{Code, Error, Result};
-use serde_json::{Map, Value, json};
+use given::Given;
+use serde_json::{Value, json};
 use table::{AUTOINDEX, Absent, ENTRIES, Entry, Param};
 
 /// What a vector field holds.
@@ -259,7 +261,9 @@ impl IndexSpec {
 
 /// AUTOINDEX of Milvus 2.3: HNSW with M 18 and efConstruction 240; COSINE unless the metric is given.
 fn auto_index(given: &Given, kind: VectorKind, dim: usize) -> Result<IndexSpec> {
-    if !given.params.is_empty() {
+    // As with other types, parameters may stand beside the type.
+    let beside = IndexType::Hnsw.entry().build.iter().any(|param| given.top.contains_key(param.name));
+    if beside || !given.params.is_empty() {
         return Err(Error::invalid("only metric type can be passed when use AutoIndex"));
     }
     let metric = match kind {
@@ -350,52 +354,5 @@ impl Absent {
                 (1..=most).rev().find(|m| dim.is_multiple_of(*m)).unwrap_or(1) as i64
             }
         }
-    }
-}
-
-/// A JSON object of parameters, its `params` taken apart.
-struct Given {
-    top: Map<String, Value>,
-    params: Map<String, Value>,
-}
-
-impl Given {
-    /// Empty text is an empty object. `what` names the text in errors.
-    fn parse(text: &str, what: &str) -> Result<Given> {
-        let mut top = object(text, what)?;
-        let params = match top.remove("params") {
-            None | Some(Value::Null) => Map::new(),
-            Some(Value::Object(params)) => params,
-            Some(Value::String(text)) => object(&text, "params")?,
-            Some(other) => {
-                return Err(Error::invalid(format!("{what}: params must be a JSON object, not {other}")));
-            }
-        };
-        Ok(Given { top, params })
-    }
-
-    fn find(&self, name: &str) -> Option<&Value> {
-        self.params.get(name).or_else(|| self.top.get(name))
-    }
-
-    /// A name, or a number as its text.
-    fn word(&self, name: &str) -> Result<Option<String>> {
-        match self.find(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(other) => Err(Error::invalid(format!("Invalid {name}: {other} is not a name"))),
-        }
-    }
-}
-
-fn object(text: &str, what: &str) -> Result<Map<String, Value>> {
-    if text.trim().is_empty() {
-        return Ok(Map::new());
-    }
-    match serde_json::from_str(text) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(other) => Err(Error::invalid(format!("{what} must be a JSON object, not {other}"))),
-        Err(error) => Err(Error::invalid(format!("{what} must be a JSON object: {error}"))),
     }
 }

@@ -240,14 +240,15 @@ pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
     let param = |name: &str| spec.params.count(name) as u64;
     /// Row numbers, scores, centroids.
     const NUMBER: u64 = 4;
-    // Of each row its list and its place in it, twice while lists are put together.
-    let lists = |code: u64| rows * (2 * code + 4 * NUMBER) + param("nlist").min(rows) * dim * NUMBER;
     // Of each row its neighbours with their distances, twice while the graph is packed.
     let graph = |degree: u64| rows * (code + degree * 3 * NUMBER);
     match spec.index_type {
         IndexType::Flat | IndexType::BinFlat => rows * code,
-        IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfSq8h | IndexType::BinIvfFlat => lists(code),
-        IndexType::IvfPq => lists(param("m").max(1)) + 256 * dim * NUMBER,
+        IndexType::IvfFlat
+        | IndexType::IvfSq8
+        | IndexType::IvfSq8h
+        | IndexType::IvfPq
+        | IndexType::BinIvfFlat => ivf::build_memory(spec, vectors),
         IndexType::Hnsw => graph(2 * param("M") + 2),
         // The nearest neighbours of each row, and the codes twice while nodes are numbered.
         IndexType::Rnsg => rows * (2 * code + 2 * NUMBER * (param("knng") + param("out_degree") + 1)),

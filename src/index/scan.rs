@@ -148,13 +148,9 @@ impl Source<'_> {
 
     /// How many rows of a block are allowed.
     fn allowed_in(&self, block: &Range<usize>) -> usize {
-        match (self.allow, self.rows) {
-            (None, _) => block.len(),
-            (Some(allow), None) => allow.slice(block.start, block.len()).count_set_bits(),
-            (Some(allow), Some(rows)) => rows[block.start - self.first..block.end - self.first]
-                .iter()
-                .filter(|&&row| allow.value(row as usize))
-                .count(),
+        match self.rows {
+            None => self.allow.map_or(block.len(), |a| a.slice(block.start, block.len()).count_set_bits()),
+            Some(rows) => allowed_of(self.allow, &rows[block.start - self.first..block.end - self.first]),
         }
     }
 
@@ -188,6 +184,11 @@ impl Source<'_> {
 /// How many rows a probe allows, of `rows`.
 pub fn allowed(probe: &Probe, rows: usize) -> usize {
     probe.allow.map_or(rows, BooleanBuffer::count_set_bits)
+}
+
+/// How many of some rows are allowed.
+pub fn allowed_of(allow: Option<&BooleanBuffer>, rows: &[u32]) -> usize {
+    allow.map_or(rows.len(), |allow| rows.iter().filter(|&&row| allow.value(row as usize)).count())
 }
 
 /// Whether scoring every allowed row exactly is cheaper than scanning so many codes.

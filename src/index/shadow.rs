@@ -105,6 +105,11 @@ impl Shadow {
         })
     }
 
+    /// Bytes of a shadow of `rows` rows of `dim` values.
+    pub fn bytes(rows: usize, dim: usize) -> usize {
+        rows * (sq7::stride(dim) + 2 * size_of::<f32>()) + dim * size_of::<f32>()
+    }
+
     /// Bytes of a code.
     pub fn stride(&self) -> usize {
         self.stride

@@ -215,32 +215,8 @@ impl Lanes for Avx2 {
                     let bit5 = _mm256_slli_epi16::<2>(code);
                     let bit6 = _mm256_slli_epi16::<1>(code);
                     let from = table.as_ptr();
-                    let low = {
-                        let lower = _mm256_blendv_epi8(
-                            pair(from, 0, first, second),
-                            pair(from, 1, first, second),
-                            bit5,
-                        );
-                        let upper = _mm256_blendv_epi8(
-                            pair(from, 2, first, second),
-                            pair(from, 3, first, second),
-                            bit5,
-                        );
-                        _mm256_blendv_epi8(lower, upper, bit6)
-                    };
-                    let high = {
-                        let lower = _mm256_blendv_epi8(
-                            pair(from, 4, first, second),
-                            pair(from, 5, first, second),
-                            bit5,
-                        );
-                        let upper = _mm256_blendv_epi8(
-                            pair(from, 6, first, second),
-                            pair(from, 7, first, second),
-                            bit5,
-                        );
-                        _mm256_blendv_epi8(lower, upper, bit6)
-                    };
+                    let low = four_pairs(from, 0, first, second, bit5, bit6);
+                    let high = four_pairs(from, 4, first, second, bit5, bit6);
                     let found = _mm256_blendv_epi8(low, high, code);
                     even = _mm256_add_epi16(even, _mm256_and_si256(found, _mm256_set1_epi16(0xff)));
                     odd = _mm256_add_epi16(odd, _mm256_srli_epi16::<8>(found));
@@ -267,6 +243,33 @@ unsafe fn pair(table: *const u8, number: usize, first: __m256i, second: __m256i)
         let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(from));
         let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.add(1)));
         _mm256_or_si256(_mm256_shuffle_epi8(low, first), _mm256_shuffle_epi8(high, second))
+    }
+}
+
+/// Looks codes up in four [`pair`]s from the one of `number` on: bit 5 of a code, the highest of each byte of `bit5`, and bit
+/// 6 choose among them.
+#[inline(always)]
+unsafe fn four_pairs(
+    table: *const u8,
+    number: usize,
+    first: __m256i,
+    second: __m256i,
+    bit5: __m256i,
+    bit6: __m256i,
+) -> __m256i {
+    // SAFETY: the CPU has the features, and the caller has four times 32 entries there.
+    unsafe {
+        let lower = _mm256_blendv_epi8(
+            pair(table, number, first, second),
+            pair(table, number + 1, first, second),
+            bit5,
+        );
+        let upper = _mm256_blendv_epi8(
+            pair(table, number + 2, first, second),
+            pair(table, number + 3, first, second),
+            bit5,
+        );
+        _mm256_blendv_epi8(lower, upper, bit6)
     }
 }
 

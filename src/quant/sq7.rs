@@ -78,7 +78,7 @@ pub enum Form {
     NegatedDot,
 }
 
-/// How training runs over parts of the rows: by one thread or by several.
+/// How training runs over parts of the rows: on how many threads, and what stops it.
 pub trait Chunks {
     type Error;
 
@@ -89,22 +89,6 @@ pub trait Chunks {
         chunk: usize,
         one: impl Fn(&[f32]) -> T + Sync,
     ) -> Result<Vec<T>, Self::Error>;
-}
-
-/// One thread, which nothing stops.
-pub struct OneThread;
-
-impl Chunks for OneThread {
-    type Error = std::convert::Infallible;
-
-    fn map<T: Send>(
-        &mut self,
-        values: &[f32],
-        chunk: usize,
-        one: impl Fn(&[f32]) -> T + Sync,
-    ) -> Result<Vec<T>, Self::Error> {
-        Ok(values.chunks(chunk).map(one).collect())
-    }
 }
 
 impl Sq7 {

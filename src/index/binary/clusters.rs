@@ -45,6 +45,15 @@ impl Centroids {
         (ITERATIONS * rows.min(count * SAMPLE_ROWS)) as u64
     }
 
+    /// The most bytes that [`Centroids::train`] holds beside its centroids.
+    pub fn training_memory(rows: usize, count: usize, stride: usize) -> usize {
+        const NUMBER: usize = size_of::<u32>();
+        let sample = rows.min(count * SAMPLE_ROWS);
+        // All rows' numbers, to choose from; the sample, with the centroid of each row as it is and was, and in the order
+        // of these; the next centroids.
+        NUMBER * rows + sample * (stride + 3 * NUMBER) + count * (stride + 2 * size_of::<usize>())
+    }
+
     /// Trains `count` centroids (at least 1). Without rows they are zeros.
     pub fn train(
         measure: Measure,

@@ -5,6 +5,7 @@
 
 use super::codes::Codes;
 use super::measure::{Limit, Measure, Query};
+use crate::index::scan::allowed_of;
 use crate::index::vectors::BinaryVectors;
 use crate::kernel;
 use crate::kernel::topk::TopK;
@@ -125,13 +126,9 @@ impl Source<'_> {
 
     /// How many rows of a block are allowed.
     fn allowed_in(&self, block: &Range<usize>) -> usize {
-        match (self.allow, self.rows) {
-            (None, _) => block.len(),
-            (Some(allow), None) => allow.slice(block.start, block.len()).count_set_bits(),
-            (Some(allow), Some(rows)) => rows[block.start - self.first..block.end - self.first]
-                .iter()
-                .filter(|&&row| allow.value(row as usize))
-                .count(),
+        match self.rows {
+            None => self.allow.map_or(block.len(), |a| a.slice(block.start, block.len()).count_set_bits()),
+            Some(rows) => allowed_of(self.allow, &rows[block.start - self.first..block.end - self.first]),
         }
     }
 

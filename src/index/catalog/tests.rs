@@ -271,6 +271,11 @@ fn refusals_speak_milvus_words() {
             Invalid,
             "only metric type can be passed when use AutoIndex",
         ),
+        (
+            r#"{"metric_type":"L2","efConstruction":100}"#,
+            Invalid,
+            "only metric type can be passed when use AutoIndex",
+        ),
         ("[]", Invalid, "index description must be a JSON object, not []"),
         ("{", Invalid, "index description must be a JSON object: EOF"),
     ] {

@@ -80,8 +80,6 @@ impl Codec for Bits {
     }
 
     fn scan(&self, list: &List, visits: &[Visit], seekers: &mut [Seeker], buffers: &mut Buffers) -> usize {
-        buffers.active.clear();
-        buffers.active.extend(visits.iter().map(|visit| visit.query));
         let source = Source {
             codes: &self.codes,
             rows: Some(list.rows),
@@ -90,7 +88,15 @@ impl Codec for Bits {
             allow: list.allow,
             stop: list.stop,
         };
-        source.scan(list.places.clone(), &buffers.active, seekers, &mut buffers.scan)
+        let Buffers { active, scan } = buffers;
+        let mut shown = 0;
+        for visits in visits.chunks(binary::GROUP) {
+            active.clear();
+            active.extend(visits.iter().map(|visit| visit.query));
+            // The same number for each chunk.
+            shown = source.scan(list.places.clone(), active, seekers, scan);
+        }
+        shown
     }
 
     fn finish(&self, _query: &[u8], _probe: &Probe, seeker: &mut Seeker, top: &mut TopK) {
@@ -125,6 +131,15 @@ pub fn build(spec: &IndexSpec, vectors: BinaryVectors, context: &BuildContext) -
     let codes = Codes::build(&vectors, Some(layout.rows()), context.pool, &mut advance)?;
     let codec = Bits { metric: spec.metric, vectors, codes };
     Ok(Box::new(Lists::new(centroids, layout, codec)))
+}
+
+/// The most bytes that [`build`] holds at once, what it makes included.
+pub fn build_memory(spec: &IndexSpec, rows: usize, stride: usize) -> usize {
+    let lists = Layout::count(spec, rows);
+    let centroids = lists * (stride + size_of::<i32>());
+    // Codes are rows at most, and the set bits of each.
+    let codes = rows * (stride + size_of::<u16>());
+    centroids + Layout::build_memory(lists, rows) + Centroids::training_memory(rows, lists, stride).max(codes)
 }
 
 /// Opens BIN_IVF_FLAT.

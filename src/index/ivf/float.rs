@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::index::catalog::{IndexSpec, IndexType, Metric};
 use crate::index::flat::Flat;
 use crate::index::sections::{SectionWriter, Sections};
+use crate::index::shadow::Shadow;
 use crate::index::vectors::FloatVectors;
 use crate::index::{BuildContext, Index, Pace, Probe, Progress, Scratch};
 use crate::kernel::topk::TopK;
@@ -66,13 +67,7 @@ impl Coarse for Floats {
 
 pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) -> Result<Box<dyn Index>> {
     let (rows, dim, metric) = (vectors.len(), vectors.dim(), spec.metric);
-    let options = kmeans::Options {
-        k: Layout::count(spec, rows),
-        iterations: ITERATIONS,
-        rows_per_centroid: SAMPLE_ROWS_PER_LIST,
-        spherical: metric == Metric::Cosine,
-        seed: context.seed,
-    };
+    let options = options(spec, rows, context.seed);
     // One unit of work is a row compared with all centroids, or as many multiplications.
     let unit = (options.k * dim) as u64;
     let codec_work = match spec.index_type {
@@ -115,6 +110,16 @@ pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) ->
     })
 }
 
+fn options(spec: &IndexSpec, rows: usize, seed: u64) -> kmeans::Options {
+    kmeans::Options {
+        k: Layout::count(spec, rows),
+        iterations: ITERATIONS,
+        rows_per_centroid: SAMPLE_ROWS_PER_LIST,
+        spherical: spec.metric == Metric::Cosine,
+        seed,
+    }
+}
+
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<Box<dyn Index>> {
     let (rows, dim, metric) = (vectors.len(), vectors.dim(), spec.metric);
     let count = Layout::count(spec, rows);
@@ -132,6 +137,19 @@ pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Res
     })
 }
 
+/// The most bytes that [`build`] holds at once, what it makes included.
+pub fn build_memory(spec: &IndexSpec, rows: usize, dim: usize) -> usize {
+    let options = options(spec, rows, 0);
+    let lists = options.k;
+    let coarse = lists * dim * size_of::<f32>() + Shadow::bytes(lists, dim);
+    let codec = match spec.index_type {
+        IndexType::IvfPq => pq::build_memory(spec, rows, dim),
+        IndexType::IvfSq8 | IndexType::IvfSq8h => Sq8::build_memory(rows, dim),
+        _ => Shadow::bytes(rows, dim),
+    };
+    coarse + Layout::build_memory(lists, rows) + Centroids::training_memory(rows, dim, &options).max(codec)
+}
+
 fn sq8(spec: &IndexSpec, lists: Lists<Floats, Sq8>) -> Box<dyn Index> {
     if spec.index_type == IndexType::IvfSq8h { Box::new(Hybrid(lists)) } else { Box::new(lists) }
 }
@@ -142,5 +160,33 @@ struct Unheard;
 impl Pace for Unheard {
     fn checkpoint(&self, _done: u64, _total: u64) -> Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::catalog::VectorKind;
+
+    /// The sample of rows that centroids are trained on, and large codebooks, are more than what stays of an index.
+    #[test]
+    fn a_builds_memory_covers_its_training() {
+        const MIB: usize = 1 << 20;
+        let (rows, dim) = (1 << 20, 64);
+        let estimate = |name: &str, params: &str| {
+            let text = format!(r#"{{"index_type":"{name}","metric_type":"L2","params":{{{params}}}}}"#);
+            build_memory(&IndexSpec::from_json(&text, VectorKind::Float, dim).unwrap(), rows, dim) / MIB
+        };
+        // Of 256 MiB of rows all but a few are copied.
+        for name in ["IVF_FLAT", "IVF_SQ8", "IVF_SQ8H", "IVF_PQ"] {
+            let all = estimate(name, r#""nlist":8100"#);
+            assert!((253..300).contains(&all), "{name}: {all}");
+        }
+        // 2^16 centroids of 64 values and half the square of each of 16 parts; 2^17 residuals, or a code and a term a row.
+        let (books, sample, codes, layout) = (16 + 4, 32, 32 + 4, 8);
+        let large = estimate("IVF_PQ", r#""nlist":64,"m":16,"nbits":16"#);
+        assert!((books + codes.max(sample) + layout..75).contains(&large), "{large}");
+        let small = estimate("IVF_PQ", r#""nlist":64,"m":16,"nbits":8"#);
+        assert!((16 + 4 + 8..40).contains(&small), "{small}");
     }
 }

@@ -1,8 +1,7 @@
 //! IVF_SQ8H: IVF_SQ8 whose steps run where they are fastest, on the CPU or on a GPU. Without a GPU it is IVF_SQ8.
 
-use super::Lists;
-use super::float::Floats;
 use super::sq8::Sq8;
+use super::{Coarse, Lists};
 use crate::error::Result;
 use crate::index::sections::SectionWriter;
 use crate::index::{Index, Probe, Scratch};
@@ -41,9 +40,9 @@ pub fn placement(nq: usize, topk: usize, nprobe: usize, threshold: usize, gpu: O
 }
 
 /// The index. Its file is that of IVF_SQ8.
-pub struct Hybrid(pub Lists<Floats, Sq8>);
+pub struct Hybrid<S>(pub Lists<S, Sq8>);
 
-impl Index for Hybrid {
+impl<S: Coarse<Value = f32>> Index for Hybrid<S> {
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let nprobe = self.0.nprobe(probe);
         let threshold = probe.params.count("gpu_search_threshold");

@@ -25,6 +25,11 @@ impl Layout {
         spec.params.count("nlist").clamp(1, (rows / ROWS_PER_LIST).max(1))
     }
 
+    /// Bytes of a layout, and of the list of each row that it is made of.
+    pub fn build_memory(count: usize, rows: usize) -> usize {
+        size_of::<u32>() * (2 * rows + count + 1)
+    }
+
     /// `list_of[row]` is below `count`. Rows keep their order within a list.
     pub fn new(list_of: &[u32], count: usize) -> Layout {
         let (offsets, rows) = kmeans::group(list_of, count);

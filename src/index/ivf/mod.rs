@@ -21,8 +21,8 @@ pub use lists::Lists;
 
 use super::catalog::IndexSpec;
 use super::sections::{SectionWriter, Sections};
-use super::vectors::FloatVectors;
-use super::{BuildContext, Index, Probe, Queries, Scratch};
+use super::vectors::{FloatVectors, Vectors};
+use super::{BuildContext, Index, Probe, Queries, Scratch, scan};
 use crate::error::Result;
 use crate::kernel::topk::{Hit, TopK};
 use arrow_buffer::BooleanBuffer;
@@ -140,10 +140,7 @@ impl List<'_> {
 
     /// How many rows of a part of the list count.
     pub fn allowed(&self, part: Range<usize>) -> usize {
-        match self.allow {
-            None => part.len(),
-            Some(allow) => self.rows[part].iter().filter(|&&row| allow.value(row as usize)).count(),
-        }
+        scan::allowed_of(self.allow, &self.rows[part])
     }
 }
 
@@ -190,6 +187,15 @@ pub fn build(spec: &IndexSpec, vectors: FloatVectors, context: &BuildContext) ->
 /// Opens an index of lists over float vectors.
 pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<Box<dyn Index>> {
     float::load(spec, sections, vectors)
+}
+
+/// About how many bytes a build takes at most beside the vectors: to find centroids, or then to fill the lists.
+pub fn build_memory(spec: &IndexSpec, vectors: &Vectors) -> u64 {
+    let rows = vectors.len();
+    (match vectors {
+        Vectors::Float(vectors) => float::build_memory(spec, rows, vectors.dim()),
+        Vectors::Binary(vectors) => bits::build_memory(spec, rows, vectors.stride()),
+    }) as u64
 }
 
 /// Copies the hits of `top` into `out`, best first.

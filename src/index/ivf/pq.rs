@@ -13,6 +13,10 @@
 //! The codes of a list lie in blocks of 32 rows: of each byte of the code, those of all rows. The last block of a list is
 //! as narrow as its rows.
 
+mod build;
+
+pub use build::{Parts, build_memory};
+
 use super::sieve::{Candidate, Sieve};
 use super::{Codec, Layout, List, Room, Visit};
 use crate::error::{Error, Result};
@@ -25,15 +29,10 @@ use crate::kernel;
 use crate::kernel::topk::TopK;
 use crate::quant::pq::{self, Tables};
 use arrow_buffer::{Buffer, ScalarBuffer, ToByteSlice};
-use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 
 /// Rows of a block: what a scan sums at once.
 const BLOCK: usize = 32;
-/// Rows that one task encodes at a time.
-const CHUNK_ROWS: usize = 256;
-/// Rows between two calls of `advance`.
-const STEP_ROWS: usize = 16_384;
 /// What f32 can lose in the sum of a score's terms, relatively.
 const ROUNDING: f32 = 4.0 / (1 << 24) as f32;
 
@@ -65,74 +64,7 @@ pub struct Buffers {
     scores: Vec<f32>,
 }
 
-/// What a build knows beside the rows.
-pub struct Parts<'a> {
-    pub spec: &'a IndexSpec,
-    pub vectors: FloatVectors,
-    pub centroids: &'a FloatVectors,
-    pub layout: &'a Layout,
-    pub pool: &'a rayon::ThreadPool,
-    pub seed: u64,
-}
-
 impl Pq {
-    /// `advance` hears how many multiplications were done since its last call.
-    pub fn build(parts: Parts, advance: &mut dyn FnMut(u64) -> Result<()>) -> Result<Pq> {
-        let Parts { spec, vectors, centroids, layout, pool, seed } = parts;
-        let (rows, dim, metric) = (vectors.len(), vectors.dim(), spec.metric);
-        let (m, bits) = (spec.params.count("m"), bits(spec, rows));
-        let residuals =
-            Residuals { vectors: &vectors, centroids, layout, normalise: metric == Metric::Cosine };
-        let sample = residuals.sample(sample_rows(rows, bits), m, pool);
-        let quantizer = pq::Pq::train(&sample, dim, m, bits, seed, pool, advance)?;
-        drop(sample);
-
-        let bytes = quantizer.bytes();
-        let mut codes = vec![0u8; rows * bytes + BLOCK];
-        let mut terms = vec![0f32; if metric == Metric::L2 { rows } else { 0 }];
-        let (mut rest, mut rest_terms) = (&mut codes[..rows * bytes], &mut terms[..]);
-        let mut first = 0;
-        while first < layout.lists() {
-            // So many lists at a time as hold about STEP_ROWS.
-            let start = layout.places(first as u32).start;
-            let mut tasks = Vec::new();
-            while first < layout.lists()
-                && layout.places(first as u32).end <= start + STEP_ROWS.max(layout.places(first as u32).len())
-            {
-                let places = layout.places(first as u32);
-                let (mine, others) = std::mem::take(&mut rest).split_at_mut(places.len() * bytes);
-                let count = if metric == Metric::L2 { places.len() } else { 0 };
-                let (my_terms, other_terms) = std::mem::take(&mut rest_terms).split_at_mut(count);
-                (rest, rest_terms) = (others, other_terms);
-                tasks.push((first as u32, mine, my_terms));
-                first += 1;
-            }
-            let done: usize = tasks.iter().map(|(list, ..)| layout.places(*list).len()).sum();
-            pool.install(|| {
-                let tasks = tasks.into_par_iter();
-                tasks
-                    .for_each(|(list, codes, terms)| encode_list(&quantizer, &residuals, list, codes, terms));
-            });
-            advance((done * dim) as u64 * (1 << bits))?;
-        }
-        let largest = largest(&terms);
-        Ok(Pq {
-            metric,
-            layout: layout.clone(),
-            quantizer,
-            codes: Buffer::from_vec(codes),
-            terms: terms.into(),
-            largest,
-            vectors,
-        })
-    }
-
-    /// How many multiplications [`Pq::build`] will tell of, at most.
-    pub fn work(spec: &IndexSpec, rows: usize, dim: usize) -> u64 {
-        let bits = bits(spec, rows);
-        pq::Pq::training_work(sample_rows(rows, bits), dim, bits) + ((rows * dim) as u64) * (1 << bits)
-    }
-
     pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors, layout: &Layout) -> Result<Pq> {
         let (rows, dim, metric) = (vectors.len(), vectors.dim(), spec.metric);
         let (m, bits) = (spec.params.count("m"), bits(spec, rows));
@@ -279,91 +211,13 @@ impl Codec for Pq {
     }
 
     fn memory(&self) -> usize {
-        let floats = self.terms.len() + self.quantizer.columns().len();
-        self.codes.len() + size_of::<f32>() * floats
-    }
-}
-
-/// What is left of rows beside their centroids.
-struct Residuals<'a> {
-    vectors: &'a FloatVectors,
-    centroids: &'a FloatVectors,
-    layout: &'a Layout,
-    normalise: bool,
-}
-
-impl Residuals<'_> {
-    /// Writes the residual of the row at a place of `list`.
-    fn write(&self, list: u32, place: usize, out: &mut [f32]) {
-        let row = self.vectors.row(self.layout.rows()[place] as usize);
-        let norm = if self.normalise { kernel::dot(row, row).sqrt() } else { 1.0 };
-        let factor = if norm > 0.0 { 1.0 / norm } else { 1.0 };
-        for ((out, x), c) in out.iter_mut().zip(row).zip(self.centroids.row(list as usize)) {
-            *out = x * factor - c;
-        }
-    }
-
-    /// `count` residuals, evenly spread over all lists, part by part: for each of `m` parts, the values of all.
-    fn sample(&self, count: usize, m: usize, pool: &rayon::ThreadPool) -> Vec<f32> {
-        let (rows, dim) = (self.vectors.len(), self.vectors.dim());
-        let part = dim / m;
-        let mut sample = vec![0f32; count * dim];
-        let mut chunk = vec![0f32; CHUNK_ROWS * dim];
-        for first in (0..count).step_by(CHUNK_ROWS) {
-            let step = first..(first + CHUNK_ROWS).min(count);
-            let residuals = &mut chunk[..step.len() * dim];
-            pool.install(|| {
-                residuals.par_chunks_mut(dim).zip(step.clone()).for_each(|(out, i)| {
-                    let place = (i as u64 * rows as u64 / count as u64) as usize;
-                    self.write(self.layout.list_of(place), place, out);
-                });
-                let parts = sample.par_chunks_mut(count * part).enumerate();
-                parts.for_each(|(j, values)| {
-                    for (i, residual) in step.clone().zip(residuals.chunks_exact(dim)) {
-                        values[i * part..(i + 1) * part].copy_from_slice(&residual[j * part..(j + 1) * part]);
-                    }
-                });
-            });
-        }
-        sample
-    }
-}
-
-/// Encodes the rows of a list into its blocks.
-fn encode_list(quantizer: &pq::Pq, residuals: &Residuals, list: u32, codes: &mut [u8], terms: &mut [f32]) {
-    let (bytes, dim) = (quantizer.bytes(), residuals.vectors.dim());
-    let places = residuals.layout.places(list);
-    let mut rows = vec![0f32; CHUNK_ROWS.min(places.len()) * dim];
-    let mut packed = vec![0u8; CHUNK_ROWS.min(places.len()) * bytes];
-    for first in (0..places.len()).step_by(CHUNK_ROWS) {
-        let count = CHUNK_ROWS.min(places.len() - first);
-        let (rows, packed) = (&mut rows[..count * dim], &mut packed[..count * bytes]);
-        for (i, row) in rows.chunks_exact_mut(dim).enumerate() {
-            residuals.write(list, places.start + first + i, row);
-        }
-        quantizer.encode(rows, packed);
-        for (i, code) in packed.chunks_exact(bytes).enumerate() {
-            if let Some(term) = terms.get_mut(first + i) {
-                let around = quantizer.dot(residuals.centroids.row(list as usize), |byte| code[byte]);
-                *term = quantizer.norm(|byte| code[byte]) + 2.0 * around;
-            }
-            let block = (first + i) / BLOCK * BLOCK;
-            let stride = BLOCK.min(places.len() - block);
-            for (byte, &code) in code.iter().enumerate() {
-                codes[block * bytes + byte * stride + first + i - block] = code;
-            }
-        }
+        self.codes.len() + size_of::<f32>() * self.terms.len() + self.quantizer.memory()
     }
 }
 
 /// The bits of a code, as a build over `rows` has them.
 fn bits(spec: &IndexSpec, rows: usize) -> usize {
     pq::Pq::clip_bits(spec.params.count("nbits").clamp(1, 16), rows)
-}
-
-/// How many rows train the quantizer.
-fn sample_rows(rows: usize, bits: usize) -> usize {
-    rows.min(pq::SAMPLE_ROWS.max(2 << bits))
 }
 
 fn largest(terms: &[f32]) -> f32 {

@@ -88,6 +88,13 @@ impl Sq8 {
         Ok(Sq8 { metric, vectors, quantizer, longest, codes: Buffer::from_vec(codes), norms: norms.into() })
     }
 
+    /// The most bytes that [`Sq8::build`] holds at once, what it makes included.
+    pub fn build_memory(rows: usize, dim: usize) -> usize {
+        const FLOAT: usize = size_of::<f32>();
+        let codes = rows * (dim + FLOAT) + PADDING;
+        sq8::Sq8::training_memory(rows, dim).max(codes) + 5 * FLOAT * dim
+    }
+
     pub fn load(metric: Metric, sections: &Sections, vectors: FloatVectors) -> Result<Sq8> {
         let (rows, dim) = (vectors.len(), vectors.dim());
         let bytes = rows.checked_mul(dim).and_then(|bytes| bytes.checked_add(PADDING));
@@ -173,12 +180,15 @@ impl Codec for Sq8 {
         let dim = self.vectors.dim();
         let Seeker { query: prepared, sieve } = seeker;
         let exact = Exact::new(self.metric, &self.vectors, query);
-        let cosine = self.metric == Metric::Cosine;
         let fine = |place: u32| {
             let place = place as usize;
             let score = prepared.fine(&self.codes[place * dim..(place + 1) * dim], self.norm(place));
-            // What a code decodes to is a little longer or shorter than 1.
-            if cosine { score.clamp(-1.0, 1.0) } else { score }
+            // What a code decodes to is a little longer or shorter than 1, and a distance is a sum of terms that cancel.
+            match self.metric {
+                Metric::Cosine => score.clamp(-1.0, 1.0),
+                Metric::L2 => score.max(0.0),
+                _ => score,
+            }
         };
         sieve.finish(probe, &exact, |candidate| fine(candidate.place), top);
     }
@@ -198,5 +208,28 @@ impl Codec for Sq8 {
 
     fn memory(&self) -> usize {
         self.codes.len() + size_of::<f32>() * (self.norms.len() + 3 * self.vectors.dim())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::index::catalog::{IndexSpec, VectorKind};
+    use crate::index::testing::{Ask, Subject, floats};
+
+    /// Rows at the ends of their ranges are decoded exactly, up to rounding.
+    #[test]
+    fn distances_are_never_negative() {
+        const DIM: usize = 100;
+        let value = |i: usize, j: usize| {
+            if (i * 7 + j * j * 3 + i * j * 5) % 11 < 4 { 0.0 } else { 0.3 + 0.1 * (j % 5) as f32 }
+        };
+        let values: Vec<f32> = (0..300).flat_map(|i| (0..DIM).map(move |j| value(i, j))).collect();
+        let text = r#"{"index_type":"IVF_SQ8","metric_type":"L2","params":{"nlist":1}}"#;
+        let spec = IndexSpec::from_json(text, VectorKind::Float, DIM).unwrap();
+        let rows = floats(&values, DIM);
+        let found = Subject::new(&spec, &rows).hits(&rows, Ask { k: 1, ..Ask::ten("") });
+        for hit in found.iter().flatten() {
+            assert!((0.0..1e-4).contains(&hit.score), "{hit:?}");
+        }
     }
 }

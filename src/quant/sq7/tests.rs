@@ -1,5 +1,21 @@
 use super::*;
 
+/// One thread, which nothing stops.
+struct OneThread;
+
+impl Chunks for OneThread {
+    type Error = std::convert::Infallible;
+
+    fn map<T: Send>(
+        &mut self,
+        values: &[f32],
+        chunk: usize,
+        one: impl Fn(&[f32]) -> T + Sync,
+    ) -> Result<Vec<T>, Self::Error> {
+        Ok(values.chunks(chunk).map(one).collect())
+    }
+}
+
 /// A small generator, so that every run sees the same numbers (Marsaglia 2003, xorshift).
 struct Random(u64);
 
