@@ -8,7 +8,7 @@
 //! | 2 | [`kernel`]: slices in, numbers out |
 //! | 3 | [`quant`]: vectors to codes and back |
 //! | 4 | [`index`]: queries and an allow-bitmap in, top-k out |
-//! | 5 | [`segment`]: rows, columns, deletes; [`storage`] beside it |
+//! | 5 | [`segment`]: rows, columns, deletes; [`filter`]: expressions to bitmaps; [`storage`] beside them |
 //! | 6 | [`database`], [`collection`]: names, locks, threads, snapshots |
 //! | 7 | [`ffi`]: the C interface |
 
@@ -17,6 +17,7 @@ pub mod collection;
 pub mod database;
 pub mod error;
 pub mod ffi;
+pub mod filter;
 pub mod index;
 pub mod kernel;
 pub mod quant;

@@ -1,0 +1,34 @@
+//! `json_contains`, `json_contains_all`, `json_contains_any` and their twins with `array_`.
+
+use super::{Scope, Typed};
+use crate::filter::predicate::{Predicate, Test};
+use crate::filter::syntax::{Contains, Node};
+use crate::filter::value::Value;
+
+impl Scope<'_> {
+    pub(super) fn contains(&self, how: Contains, field: &Node, what: &Node) -> Result<Typed, String> {
+        let name = how.name();
+        let column = match self.typed(field)? {
+            Typed::Column(column) if column.is_json() => column,
+            _ => {
+                let shown = self.shown(field);
+                return Err(format!(
+                    "{name} operation are only supported on json or array fields now, got: {shown}"
+                ));
+            }
+        };
+        column.not_whole()?;
+        let Typed::Value(value) = self.typed(what)? else {
+            let shown = self.shown(what);
+            return Err(format!(
+                "{name} operation are only supported explicitly specified element, got: {shown}"
+            ));
+        };
+        let values = match (how, value) {
+            (Contains::One, value) => vec![value],
+            (_, Value::List(values)) => values,
+            _ => return Err(format!("{name} operation element must be an array")),
+        };
+        Ok(Typed::Predicate(Predicate::Column(column, Test::Contains(how, values))))
+    }
+}

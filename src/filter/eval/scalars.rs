@@ -1,0 +1,216 @@
+//! Conditions on columns of booleans, numbers and texts. `None` for a test that such a column never gets.
+
+use crate::filter::predicate::Test;
+use crate::filter::syntax::{Arithmetic, Compare};
+use crate::filter::value::{Value, whole};
+use arrow_array::{Array, StringArray};
+use arrow_buffer::BooleanBuffer;
+use std::collections::HashSet;
+
+/// Values of a list up to which they are compared one by one.
+const FEW: usize = 8;
+
+/// A number of a column. Whole numbers are compared in 64 bits; floats in their own, so that 0.1 is the nearest of them.
+pub trait Number: Copy {
+    type Wide: Copy + PartialOrd;
+
+    fn wide(self) -> Self::Wide;
+
+    /// The constant in that width.
+    fn constant(value: &Value) -> Option<Self::Wide>;
+
+    /// `a op b`, which wraps around.
+    fn compute(op: Arithmetic, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+
+    /// In the order of all values, NaN included; the two zeros are one.
+    fn order(a: &Self::Wide, b: &Self::Wide) -> std::cmp::Ordering;
+}
+
+macro_rules! whole_numbers {
+    ($($type:ty),*) => {$(
+        impl Number for $type {
+            type Wide = i64;
+
+            #[inline(always)]
+            fn wide(self) -> i64 {
+                self.into()
+            }
+
+            fn constant(value: &Value) -> Option<i64> {
+                match value {
+                    Value::Int(n) => Some(*n),
+                    _ => None,
+                }
+            }
+
+            #[inline(always)]
+            fn compute(op: Arithmetic, a: i64, b: i64) -> i64 {
+                whole(op, a, b).unwrap_or(0)
+            }
+
+            fn order(a: &i64, b: &i64) -> std::cmp::Ordering {
+                a.cmp(b)
+            }
+        }
+    )*};
+}
+
+macro_rules! floats {
+    ($($type:ty),*) => {$(
+        impl Number for $type {
+            type Wide = $type;
+
+            #[inline(always)]
+            fn wide(self) -> $type {
+                self
+            }
+
+            fn constant(value: &Value) -> Option<$type> {
+                match value {
+                    Value::Float(x) => Some(*x as $type),
+                    _ => None,
+                }
+            }
+
+            #[inline(always)]
+            fn compute(op: Arithmetic, a: $type, b: $type) -> $type {
+                match op {
+                    Arithmetic::Add => a + b,
+                    Arithmetic::Subtract => a - b,
+                    Arithmetic::Multiply => a * b,
+                    Arithmetic::Divide => a / b,
+                    Arithmetic::Modulo => a % b,
+                }
+            }
+
+            fn order(a: &$type, b: &$type) -> std::cmp::Ordering {
+                (a + 0.0).total_cmp(&(b + 0.0))
+            }
+        }
+    )*};
+}
+
+whole_numbers!(i8, i16, i32, i64);
+floats!(f32, f64);
+
+pub fn numbers<T: Number>(values: &[T], test: &Test) -> Option<BooleanBuffer> {
+    let constant = T::constant;
+    match test {
+        Test::Compare(op, value) => Some(compare(values, *op, constant(value)?)),
+        Test::Between { low, low_inclusive, high, high_inclusive } => {
+            let (low, high) = (constant(low)?, constant(high)?);
+            Some(match (low_inclusive, high_inclusive) {
+                (false, false) => each(values, |v| (v > low) & (v < high)),
+                (false, true) => each(values, |v| (v > low) & (v <= high)),
+                (true, false) => each(values, |v| (v >= low) & (v < high)),
+                (true, true) => each(values, |v| (v >= low) & (v <= high)),
+            })
+        }
+        Test::In(list) => {
+            let mut list: Vec<T::Wide> = list.iter().map(constant).collect::<Option<_>>()?;
+            if list.len() <= FEW {
+                return Some(each(values, |v| list.iter().fold(false, |found, item| found | (*item == v))));
+            }
+            list.sort_unstable_by(T::order);
+            Some(each(values, |v| list.binary_search_by(|item| T::order(item, &v)).is_ok()))
+        }
+        Test::Arithmetic { op, operand, equal, result } => {
+            let (operand, result) = (constant(operand)?, constant(result)?);
+            Some(arithmetic(values, *op, operand, result, *equal))
+        }
+        Test::Prefix(_) | Test::Length(..) | Test::Contains(..) | Test::Exists => None,
+    }
+}
+
+#[inline(always)]
+fn each<T: Number>(values: &[T], holds: impl Fn(T::Wide) -> bool) -> BooleanBuffer {
+    BooleanBuffer::collect_bool(values.len(), |row| holds(values[row].wide()))
+}
+
+fn compare<T: Number>(values: &[T], op: Compare, constant: T::Wide) -> BooleanBuffer {
+    match op {
+        Compare::Less => each(values, |v| v < constant),
+        Compare::LessEqual => each(values, |v| v <= constant),
+        Compare::Greater => each(values, |v| v > constant),
+        Compare::GreaterEqual => each(values, |v| v >= constant),
+        Compare::Equal => each(values, |v| v == constant),
+        Compare::NotEqual => each(values, |v| v != constant),
+    }
+}
+
+/// A loop an operator, so that none of them is asked for in a loop.
+fn arithmetic<T: Number>(
+    values: &[T],
+    op: Arithmetic,
+    operand: T::Wide,
+    result: T::Wide,
+    equal: bool,
+) -> BooleanBuffer {
+    let bits = match op {
+        Arithmetic::Add => each(values, |v| T::compute(Arithmetic::Add, v, operand) == result),
+        Arithmetic::Subtract => each(values, |v| T::compute(Arithmetic::Subtract, v, operand) == result),
+        Arithmetic::Multiply => each(values, |v| T::compute(Arithmetic::Multiply, v, operand) == result),
+        Arithmetic::Divide => each(values, |v| T::compute(Arithmetic::Divide, v, operand) == result),
+        Arithmetic::Modulo => each(values, |v| T::compute(Arithmetic::Modulo, v, operand) == result),
+    };
+    if equal { bits } else { !&bits }
+}
+
+pub fn bools(values: &BooleanBuffer, test: &Test) -> Option<BooleanBuffer> {
+    let constant = |value: &Value| match value {
+        Value::Bool(b) => Some(*b),
+        _ => None,
+    };
+    // What becomes of the rows that are true, and of those that are false.
+    let (of_true, of_false) = match test {
+        Test::Compare(op, value) => {
+            let value = constant(value)?;
+            (op.holds(Some(true.cmp(&value))), op.holds(Some(false.cmp(&value))))
+        }
+        Test::In(list) => {
+            let list: Vec<bool> = list.iter().map(constant).collect::<Option<_>>()?;
+            (list.contains(&true), list.contains(&false))
+        }
+        _ => return None,
+    };
+    Some(match (of_true, of_false) {
+        (true, true) => BooleanBuffer::new_set(values.len()),
+        (false, false) => BooleanBuffer::new_unset(values.len()),
+        (true, false) => values.clone(),
+        (false, true) => !values,
+    })
+}
+
+pub fn texts(values: &StringArray, test: &Test) -> Option<BooleanBuffer> {
+    let constant = |value: &Value| match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let each = |holds: &dyn Fn(&str) -> bool| {
+        BooleanBuffer::collect_bool(values.len(), |row| holds(values.value(row)))
+    };
+    Some(match test {
+        Test::Compare(op, value) => {
+            let value = constant(value)?;
+            match op {
+                // Of most texts the lengths differ already.
+                Compare::Equal => each(&|text| text == value),
+                Compare::NotEqual => each(&|text| text != value),
+                op => each(&|text| op.holds(Some(text.cmp(value.as_str())))),
+            }
+        }
+        Test::Between { low, low_inclusive, high, high_inclusive } => {
+            let (low, high) = (constant(low)?, constant(high)?);
+            each(&|text| {
+                let above = if *low_inclusive { text >= low.as_str() } else { text > low.as_str() };
+                above && if *high_inclusive { text <= high.as_str() } else { text < high.as_str() }
+            })
+        }
+        Test::In(list) => {
+            let list: HashSet<String> = list.iter().map(constant).collect::<Option<_>>()?;
+            each(&|text| list.contains(text))
+        }
+        Test::Prefix(prefix) => each(&|text| text.starts_with(prefix.as_str())),
+        Test::Arithmetic { .. } | Test::Length(..) | Test::Contains(..) | Test::Exists => return None,
+    })
+}
