@@ -141,8 +141,8 @@ typedef struct elanus_database elanus_database;
 typedef struct elanus_collection elanus_collection;
 
 /**
- * The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. An insert gives one
- * too: the keys of its rows as the hits of one query, without scores and columns.
+ * The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. A query gives one too,
+ * its rows as the hits of one query without scores; and an insert, the keys of its rows without columns.
  *
  * It never changes, so that any number of threads may read it; what its functions point to lives until
  * elanus_result_free().
@@ -894,10 +894,19 @@ typedef struct elanus_search_options {
     const char *const *output_fields;
     /** How many names. */
     size_t output_field_count;
+    /**
+     * Only rows for which it holds are searched, like `price < 20 and color in ["red", "blue"]`; NULL or empty for all.
+     * elanus_collection_query() has the language. As many hits as there are rows to find, up to topk, whatever the index.
+     */
+    const char *filter;
+    /**
+     * The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
+     */
+    const char *filter_values;
 } elanus_search_options;
 
 /** What elanus_search_options begins with: its size, and the defaults. */
-#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0}
+#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0, NULL, NULL}
 
 /**
  * Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
@@ -951,7 +960,97 @@ ELANUS_API elanus_result *elanus_collection_search_binary(
     elanus_error **error);
 
 /* =================================================================================================
- * Result: the hits of a search, or the keys of an insert, as flat arrays.
+ * Query: rows by a filter, without a vector.
+ * ================================================================================================= */
+
+/**
+ * The options of a query. Begin with ELANUS_QUERY_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
+ */
+typedef struct elanus_query_options {
+    /** sizeof(elanus_query_options). */
+    uint32_t size;
+    /** At most so many rows, those with the smallest keys; with `offset` up to 16384. 0 for all. */
+    uint32_t limit;
+    /** So many rows are passed over first. Needs a limit. */
+    uint32_t offset;
+    /** After how many milliseconds to give up with ELANUS_CODE_TIMEOUT; 0 for never. */
+    uint32_t timeout_ms;
+    /**
+     * The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
+     */
+    const char *filter_values;
+    /** Names of fields to return with the keys, or `*` for all; NULL for none. */
+    const char *const *output_fields;
+    /** How many names. */
+    size_t output_field_count;
+} elanus_query_options;
+
+/** What elanus_query_options begins with: its size, and the defaults. */
+#define ELANUS_QUERY_OPTIONS_INIT {sizeof(elanus_query_options), 0, 0, 0, NULL, NULL, 0}
+
+/**
+ * Finds the rows for which a filter holds. It runs on the rows that were inserted when it started and never waits for
+ * writers.
+ *
+ * The language is that of Milvus 2.3: `==`, `!=`, `<`, `<=`, `>` and `>=` between a field and a constant or another field;
+ * `1 < field <= 9`; `field in [1, 2]` and `not in`; `text like "prefix%"`; `field % 10 == 3` with `+`, `-`, `*`, `/` and
+ * `%`; `and`, `or`, `not` (or `&&`, `||`, `!`) and brackets. Of a JSON field: `json["key"][0] > 5`, `exists json["key"]`,
+ * `json_contains(json["list"], 1)`, `json_contains_all`, `json_contains_any`, `array_length(json["list"]) == 2`; a key that
+ * a row lacks, or has with another type, makes a comparison false, and `!=` true. Constants are true, false, numbers and
+ * texts in either quotes with the escapes of C, or `{name}` for a value that is passed beside the filter.
+ *
+ * @param filter  At most 524288 bytes and nested 100 deep; NULL or empty for all rows, which needs a limit.
+ * @param options NULL for the defaults.
+ * @param error   Receives the failure; may be NULL.
+ * @return The keys in their order, each once, and the output fields as columns; to free with elanus_result_free(), or
+ *         NULL on failure. No row is no failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_collection_query(
+    const elanus_collection *collection,
+    const char *filter,
+    const elanus_query_options *options,
+    elanus_error **error);
+
+/**
+ * Counts the rows for which a filter holds.
+ *
+ * @param filter As elanus_collection_query() has it; empty for all rows.
+ * @param values The values of its templates, as JSON; NULL for none.
+ * @param count  Receives the number; not NULL.
+ * @param error  Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_count_matching(
+    const elanus_collection *collection,
+    const char *filter,
+    const char *values,
+    uint64_t *count,
+    elanus_error **error);
+
+/**
+ * Deletes the rows for which a filter holds when the call starts. They go by their primary keys, as in Milvus: with a
+ * row goes every other one of its key.
+ *
+ * @param filter  As elanus_collection_query() has it. One that is empty, or true of every row whatever it holds, is
+ *                refused.
+ * @param values  The values of its templates, as JSON; NULL for none.
+ * @param deleted Receives how many rows there were; may be NULL.
+ * @param error   Receives the failure; may be NULL. On failure nothing was deleted.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_delete_matching(
+    const elanus_collection *collection,
+    const char *filter,
+    const char *values,
+    uint64_t *deleted,
+    elanus_error **error);
+
+/* =================================================================================================
+ * Result: the hits of a search, the rows of a query, or the keys of an insert, as flat arrays.
  * ================================================================================================= */
 
 /**
@@ -1020,7 +1119,8 @@ ELANUS_API const elanus_column *elanus_result_ids(const elanus_result *result);
  * of bits ascending.
  *
  * @param result NULL gives NULL.
- * @return elanus_result_count() scores, which live as long as `result`; NULL when there is no hit, and for an insert.
+ * @return elanus_result_count() scores, which live as long as `result`; NULL when there is no hit, and for a
+ *         query or an insert.
  *
  * Safe beside any call but elanus_result_free(). Since 0.1.
  */
@@ -1039,7 +1139,7 @@ ELANUS_API size_t elanus_result_column_count(const elanus_result *result);
  * Gives the values of an output field, a row a hit.
  *
  * @param result NULL gives NULL.
- * @param column Its number, in the order of the search's output_fields; one past the end gives NULL.
+ * @param column Its number, in the order of the output_fields; one past the end gives NULL.
  * @return A column with elanus_result_count() rows, which lives as long as `result`.
  *
  * Safe beside any call but elanus_result_free(). Since 0.1.

@@ -9,6 +9,7 @@ mod merge;
 mod open;
 mod ops;
 mod policy;
+mod query;
 mod refresh;
 mod seal;
 mod search;
@@ -18,8 +19,8 @@ mod types;
 mod write;
 
 pub use self::types::{
-    CompactionState, IndexProgress, IndexRequest, IndexState, Inserted, OnConflict, Progress, SearchOptions,
-    SearchResult,
+    CompactionState, IndexProgress, IndexRequest, IndexState, Inserted, OnConflict, Progress, QueryOptions,
+    QueryResult, SearchOptions, SearchResult,
 };
 pub use crate::index::Queries;
 
@@ -69,6 +70,13 @@ impl Collection {
         self.core.delete(ids)
     }
 
+    /// Deletes the rows for which a filter holds when the call starts; says how many there were. Rows go by their primary
+    /// keys, as in Milvus: with a row goes every other one of its key that was inserted before the call ends. A filter that
+    /// is empty or lets every row through is refused.
+    pub fn delete_matching(&self, filter: &str, values: &str) -> Result<u64> {
+        self.core.delete_matching(filter, values)
+    }
+
     /// Seals the growing rows: writes them to segment files, and begins a new log.
     pub fn flush(&self) -> Result<()> {
         self.core.flush()
@@ -89,6 +97,11 @@ impl Collection {
     pub fn count(&self) -> Result<u64> {
         self.core.check_open()?;
         Ok(self.core.snapshot.load().count())
+    }
+
+    /// Live rows for which a filter holds; `values` are those of its templates.
+    pub fn count_matching(&self, filter: &str, values: &str) -> Result<u64> {
+        self.core.count_matching(filter, values)
     }
 
     /// Rows, segments, bytes, indexes, as JSON.
@@ -143,5 +156,10 @@ impl Collection {
         options: &SearchOptions,
     ) -> Result<SearchResult> {
         self.core.search(field, queries, nq, options)
+    }
+
+    /// The rows for which a filter holds. Runs on a snapshot, never behind a writer's lock.
+    pub fn query(&self, filter: &str, options: &QueryOptions) -> Result<QueryResult> {
+        self.core.query(filter, options)
     }
 }

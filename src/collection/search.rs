@@ -3,30 +3,25 @@
 use crate::batch::not_finite;
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::merge::{Batch, Found, Merger, Target};
+use crate::collection::query::Limit;
 use crate::collection::types::{SearchOptions, SearchResult};
-use crate::database::watchdog::Watched;
 use crate::error::{Code, Error, Result};
 use crate::index::Queries;
 use crate::index::catalog::{IndexSpec, IndexType, Metric, Params, SearchParams, VectorKind};
 use crate::schema::{DataType, Field};
 use crate::segment::{Run, gather_column};
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_empty_array};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_schema::{Field as ArrowField, Schema as ArrowSchema};
 use rayon::prelude::*;
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// Most hits of a query, and most queries of a search.
-const MAX_TOPK: usize = 16384;
+pub const MAX_TOPK: usize = 16384;
 const MAX_NQ: usize = 16384;
 const MAX_ROUND: i32 = 6;
 /// Fewer queries than this are not worth another thread.
 const MIN_CHUNK: usize = 8;
-
-/// The flag of searches without a deadline.
-static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// A checked search.
 struct Plan<'a> {
@@ -46,34 +41,23 @@ impl Core {
         nq: usize,
         options: &SearchOptions,
     ) -> Result<SearchResult> {
-        self.check_open()?;
-        if self.released.load(Ordering::Acquire) {
-            let name = self.name.read();
-            return Err(Error::new(
-                Code::CollectionNotLoaded,
-                format!("collection not loaded[collection={name}]"),
-            ));
-        }
-        let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        self.check_loaded()?;
+        let filter = self.filter(options.filter, options.filter_values)?;
         let _query = self.store.activity.query();
+        let limit = Limit::new(&self.store, options.timeout);
         // The snapshot is held to the end: its files may go afterwards.
         let (_snapshot, plan, targets) = self.on_snapshot(|snapshot| {
             let plan = self.plan(snapshot, field, queries, nq, options)?;
-            Ok((snapshot.clone(), plan, self.targets(snapshot)?))
+            let mut targets = self.matching(snapshot, &filter, limit.stop())?;
+            for (target, view) in &mut targets {
+                target.index = view.loaded_index()?;
+            }
+            Ok((snapshot.clone(), plan, targets.into_iter().map(|(target, _)| target).collect::<Vec<_>>()))
         })?;
-        let watched = deadline.map(|deadline| self.store.watchdog.watch(deadline));
-        let stop = watched.as_ref().map_or(&NEVER, Watched::flag);
-        let merger = Merger { targets: &targets, metric: plan.spec.metric, params: &plan.params, stop };
+        let merger =
+            Merger { targets: &targets, metric: plan.spec.metric, params: &plan.params, stop: limit.stop() };
         let found = self.run(&plan, &merger)?;
-        if let Some(deadline) = deadline
-            && (stop.load(Ordering::Relaxed) || Instant::now() >= deadline)
-        {
-            let limit = options.timeout.unwrap_or_default();
-            return Err(Error::new(
-                Code::Timeout,
-                format!("the search took longer than {} ms", limit.as_millis()),
-            ));
-        }
+        limit.check("search")?;
         self.result(&plan, &targets, &found)
     }
 
@@ -119,7 +103,7 @@ impl Core {
     }
 
     /// The places of the output fields; `*` is all of them.
-    fn output_fields(&self, names: &[&str]) -> Result<Vec<usize>> {
+    pub fn output_fields(&self, names: &[&str]) -> Result<Vec<usize>> {
         let mut places = Vec::with_capacity(names.len());
         for &name in names {
             if name == "*" {
@@ -131,19 +115,6 @@ impl Core {
         let mut seen = [false; crate::schema::MAX_FIELDS];
         places.retain(|&place| !std::mem::replace(&mut seen[place], true));
         Ok(places)
-    }
-
-    /// What to search of the snapshot: opened and verified where it was not.
-    fn targets(&self, snapshot: &Snapshot) -> Result<Vec<Target>> {
-        let views = snapshot.segments().filter(|view| view.live.count() > 0);
-        let opened: Result<Vec<Target>> = views
-            .map(|view| {
-                let index = view.loaded_index()?;
-                Ok(Target { rows: view.rows()?, live: view.live.clone(), index })
-            })
-            .collect();
-        // A dropped collection's files may go while a search opens them.
-        opened.map_err(|error| self.check_open().err().unwrap_or(error))
     }
 
     /// The hits of every query. One query, and few, run on the caller's thread.
@@ -172,16 +143,13 @@ impl Core {
         }
         let all = || found.iter().flatten();
         let scores = all().map(|hit| round(plan.spec.metric.user_score(hit.score), plan.round)).collect();
-        let keys = all().map(|hit| targets[hit.target as usize].rows.key(hit.row as usize));
-        let ids: ArrayRef = match self.schema.primary().data_type {
-            DataType::Int64 => Arc::new(Int64Array::from_iter_values(keys.map(|key| key.int()))),
-            _ => Arc::new(StringArray::from_iter_values(keys.map(|key| key.text()))),
-        };
+        let ids = self.key_column(all().map(|hit| targets[hit.target as usize].rows.key(hit.row as usize)));
         let columns = self.columns(&plan.output, targets, all(), total as usize)?;
         Ok(SearchResult { offsets, ids, scores, columns })
     }
 
-    fn columns<'a>(
+    /// The output fields of rows that were found.
+    pub fn columns<'a>(
         &self,
         output: &[usize],
         targets: &[Target],

@@ -69,6 +69,11 @@ pub struct CompactionState {
 /// The options of a search.
 pub struct SearchOptions<'a> {
     pub topk: usize,
+    /// Only rows for which it holds are searched: `price < 20 and color in ["red", "blue"]`; empty for all. See
+    /// [`crate::filter`].
+    pub filter: &'a str,
+    /// The values of the filter's templates as a JSON object, `{"colors":["red"]}` for `color in {colors}`; empty for none.
+    pub filter_values: &'a str,
     /// JSON, like `{"nprobe":10}`; empty for none.
     pub params: &'a str,
     /// When given, it must be the index's.
@@ -78,6 +83,28 @@ pub struct SearchOptions<'a> {
     /// Scalar or vector fields to return; `*` for all.
     pub output_fields: Vec<&'a str>,
     pub timeout: Option<Duration>,
+}
+
+/// The options of a query.
+#[derive(Default)]
+pub struct QueryOptions<'a> {
+    /// The values of the filter's templates as a JSON object; empty for none.
+    pub filter_values: &'a str,
+    /// Scalar or vector fields to return; `*` for all.
+    pub output_fields: Vec<&'a str>,
+    /// At most so many rows, those with the smallest keys; 1 to 16384 with the offset. An empty filter needs one.
+    pub limit: Option<usize>,
+    /// So many rows are passed over first.
+    pub offset: usize,
+    pub timeout: Option<Duration>,
+}
+
+/// The rows that a query found, in the order of their primary keys, each key once.
+pub struct QueryResult {
+    /// Int64Array or StringArray.
+    pub ids: ArrayRef,
+    /// The output fields, a row a key.
+    pub columns: RecordBatch,
 }
 
 /// The hits of a search: those of query `i` are at `offsets[i]..offsets[i + 1]`, best first.

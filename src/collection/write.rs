@@ -36,6 +36,15 @@ impl Core {
         self.write(Op::Delete(keys), None)
     }
 
+    pub fn delete_matching(&self, filter: &str, values: &str) -> Result<u64> {
+        let _writing = self.writing()?;
+        let keys = self.keys_to_delete(filter, values)?;
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        self.write(Op::Delete(keys), None)
+    }
+
     /// Primary keys never given before. Those of an insert that fails are lost.
     fn make_ids(&self, count: usize) -> Result<ArrayRef> {
         let count = count as i64;

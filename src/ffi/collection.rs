@@ -2,7 +2,7 @@
 
 use super::database::Database;
 use super::error::{self, ErrorOut};
-use super::input::{given, owned_text, put, slice, text};
+use super::input::{given, owned_text, put, slice, text, texts};
 use crate::error::{Code, Result};
 use crate::schema::Schema;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
@@ -271,12 +271,7 @@ pub extern "C" fn elanus_collection_delete_varchar(
     error::code(error, || {
         let collection = given(collection, "collection")?;
         // SAFETY: the caller promises `count` texts at `ids`.
-        let ids = unsafe { slice(ids, count, "ids") }?;
-        let ids = ids
-            .iter()
-            .enumerate()
-            .map(|(i, id)| text(*id, &format!("ids[{i}]")))
-            .collect::<Result<Vec<_>>>()?;
+        let ids = unsafe { texts(ids, count, "ids") }?;
         delete(collection, Arc::new(StringArray::from(ids)), deleted)
     })
 }

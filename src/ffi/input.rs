@@ -71,6 +71,21 @@ pub(super) unsafe fn slice<'a, T>(data: *const T, count: usize, what: &str) -> R
     Ok(unsafe { std::slice::from_raw_parts(data, count) })
 }
 
+/// An array of texts, none of them NULL.
+///
+/// # Safety
+///
+/// `data` must be NULL or point to `count` texts that nobody writes during `'a`.
+pub(super) unsafe fn texts<'a>(
+    data: *const Option<char_p::Ref<'a>>,
+    count: usize,
+    what: &str,
+) -> Result<Vec<&'a str>> {
+    // SAFETY: the same promise.
+    let given = unsafe { slice(data, count, what) }?;
+    given.iter().enumerate().map(|(i, one)| text(*one, &format!("{what}[{i}]"))).collect()
+}
+
 /// The number of elements of `count` rows of `width`, or the error that no memory holds so many.
 pub(super) fn elements(count: usize, width: usize, what: &str) -> Result<usize> {
     count.checked_mul(width).filter(|n| *n <= isize::MAX as usize).ok_or_else(|| {

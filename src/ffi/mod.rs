@@ -35,6 +35,8 @@ pub mod compaction;
 
 pub mod search;
 
+pub mod query;
+
 pub mod result;
 
 pub mod arrow;

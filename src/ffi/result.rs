@@ -1,4 +1,4 @@
-//! Result: the hits of a search, or the keys of an insert, as flat arrays.
+//! Result: the hits of a search, the rows of a query, or the keys of an insert, as flat arrays.
 
 mod view;
 
@@ -6,7 +6,7 @@ use super::collection::Collection;
 use super::column::Column;
 use super::error;
 use super::input::owned_text;
-use crate::collection::SearchResult as Hits;
+use crate::collection::{QueryResult, SearchResult as Hits};
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 use arrow_array::cast::AsArray;
@@ -16,8 +16,8 @@ use safer_ffi::prelude::*;
 use std::sync::Arc;
 use view::View;
 
-/// The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. An insert gives one
-/// too: the keys of its rows as the hits of one query, without scores and columns.
+/// The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. A query gives one too,
+/// its rows as the hits of one query without scores; and an insert, the keys of its rows without columns.
 ///
 /// It never changes, so that any number of threads may read it; what its functions point to lives until
 /// elanus_result_free().
@@ -29,7 +29,7 @@ pub struct SearchResult {
     /// The texts of VARCHAR ids, each with a NUL.
     id_texts: Vec<char_p::Box>,
     id_view: View,
-    /// `None` for an insert.
+    /// Of a search.
     scores: Option<Vec<f32>>,
     rows: RecordBatch,
     views: Vec<View>,
@@ -38,6 +38,11 @@ pub struct SearchResult {
 impl SearchResult {
     pub(super) fn hits(hits: Hits, schema: &Schema) -> Result<SearchResult> {
         Self::new(schema, hits.offsets, hits.ids, Some(hits.scores), hits.columns)
+    }
+
+    pub(super) fn rows(found: QueryResult, schema: &Schema) -> Result<SearchResult> {
+        let offsets = vec![0, found.ids.len() as u64];
+        Self::new(schema, offsets, found.ids, None, found.columns)
     }
 
     fn new(
@@ -172,7 +177,8 @@ pub extern "C" fn elanus_result_ids(result: Option<&SearchResult>) -> *const Col
 /// of bits ascending.
 ///
 /// @param result NULL gives NULL.
-/// @return elanus_result_count() scores, which live as long as `result`; NULL when there is no hit, and for an insert.
+/// @return elanus_result_count() scores, which live as long as `result`; NULL when there is no hit, and for a
+///         query or an insert.
 ///
 /// Safe beside any call but elanus_result_free(). Since 0.1.
 #[ffi_export]
@@ -193,7 +199,7 @@ pub extern "C" fn elanus_result_column_count(result: Option<&SearchResult>) -> u
 /// Gives the values of an output field, a row a hit.
 ///
 /// @param result NULL gives NULL.
-/// @param column Its number, in the order of the search's output_fields; one past the end gives NULL.
+/// @param column Its number, in the order of the output_fields; one past the end gives NULL.
 /// @return A column with elanus_result_count() rows, which lives as long as `result`.
 ///
 /// Safe beside any call but elanus_result_free(). Since 0.1.

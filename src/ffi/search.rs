@@ -2,7 +2,7 @@
 
 use super::collection::Collection;
 use super::error::{self, ErrorOut};
-use super::input::{Versioned, elements, given, slice, text, versioned};
+use super::input::{Versioned, elements, given, slice, text, text_or, texts, versioned};
 use super::result::SearchResult;
 use crate::collection::{Queries, SearchOptions as Options};
 use crate::error::{Error, Result};
@@ -34,12 +34,17 @@ pub struct SearchOptions<'a> {
     pub output_fields: *const Option<char_p::Ref<'a>>,
     /// How many names.
     pub output_field_count: usize,
+    /// Only rows for which it holds are searched, like `price < 20 and color in ["red", "blue"]`; NULL or empty for all.
+    /// elanus_collection_query() has the language. As many hits as there are rows to find, up to topk, whatever the index.
+    pub filter: Option<char_p::Ref<'a>>,
+    /// The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
+    pub filter_values: Option<char_p::Ref<'a>>,
 }
 
 // SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
 unsafe impl Versioned for SearchOptions<'_> {
     const NAME: &'static str = "elanus_search_options";
-    const SIZES: &'static [usize] = &[48];
+    const SIZES: &'static [usize] = &[48, 64];
 }
 
 /// Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
@@ -135,6 +140,8 @@ unsafe fn read<'a>(options: *const SearchOptions<'a>) -> Result<Options<'a>> {
     };
     let mut read = Options {
         topk: 10,
+        filter: "",
+        filter_values: "",
         params: "",
         metric_type: None,
         round_decimal: -1,
@@ -150,12 +157,11 @@ unsafe fn read<'a>(options: *const SearchOptions<'a>) -> Result<Options<'a>> {
         }
         read.metric_type = given.metric_type.map(|m| text(Some(m), "options.metric_type")).transpose()?;
         read.round_decimal = given.round_decimal;
+        read.filter = text_or(given.filter, "options.filter", "")?;
+        read.filter_values = text_or(given.filter_values, "options.filter_values", "")?;
         // SAFETY: the same promise.
-        let fields =
-            unsafe { slice(given.output_fields, given.output_field_count, "options.output_fields") }?;
-        for (i, field) in fields.iter().enumerate() {
-            read.output_fields.push(text(*field, &format!("options.output_fields[{i}]"))?);
-        }
+        read.output_fields =
+            unsafe { texts(given.output_fields, given.output_field_count, "options.output_fields") }?;
         read.timeout = (given.timeout_ms != 0).then(|| Duration::from_millis(given.timeout_ms.into()));
     }
     Ok(read)

@@ -77,6 +77,14 @@ impl Live {
         Live::from_bits(BooleanBuffer::new(bits.into(), 0, self.len))
     }
 
+    /// The live rows that `keep` has too: a bit a row.
+    pub fn kept(&self, keep: &BooleanBuffer) -> Live {
+        match &self.bits {
+            Some(bits) => Live::from_bits(bits & keep),
+            None => Live::from_bits(keep.clone()),
+        }
+    }
+
     /// The live rows of `parts`, one after the other.
     pub fn concat<'a>(parts: impl Iterator<Item = &'a Live>) -> Live {
         let mut builder = BooleanBufferBuilder::new(0);
@@ -177,6 +185,9 @@ mod tests {
         assert_eq!(fewer.runs(), [(1, 3), (5, 10)]);
         assert_eq!(fewer.count(), 7);
         assert!(all.without(&[]).bits().is_none());
+        let even: BooleanBuffer = (0..11).map(|row| row % 2 == 0).collect();
+        assert_eq!(rows(&some.kept(&even)), [2, 4, 6, 8]);
+        assert_eq!((all.kept(&even).count(), all.kept(&BooleanBuffer::new_set(11)).dead()), (6, 0));
     }
 
     #[test]

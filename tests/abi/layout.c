@@ -101,7 +101,18 @@ HOLDS(elanus_search_options_round_decimal, offsetof(elanus_search_options, round
 HOLDS(elanus_search_options_timeout_ms, offsetof(elanus_search_options, timeout_ms) == 28 && sizeof(((const elanus_search_options *)0)->timeout_ms) == 4);
 HOLDS(elanus_search_options_output_fields, offsetof(elanus_search_options, output_fields) == 32 && sizeof(((const elanus_search_options *)0)->output_fields) == 8);
 HOLDS(elanus_search_options_output_field_count, offsetof(elanus_search_options, output_field_count) == 40 && sizeof(((const elanus_search_options *)0)->output_field_count) == 8);
-HOLDS(elanus_search_options, sizeof(elanus_search_options) == 48);
+HOLDS(elanus_search_options_filter, offsetof(elanus_search_options, filter) == 48 && sizeof(((const elanus_search_options *)0)->filter) == 8);
+HOLDS(elanus_search_options_filter_values, offsetof(elanus_search_options, filter_values) == 56 && sizeof(((const elanus_search_options *)0)->filter_values) == 8);
+HOLDS(elanus_search_options, sizeof(elanus_search_options) == 64);
+
+HOLDS(elanus_query_options_size, offsetof(elanus_query_options, size) == 0 && sizeof(((const elanus_query_options *)0)->size) == 4);
+HOLDS(elanus_query_options_limit, offsetof(elanus_query_options, limit) == 4 && sizeof(((const elanus_query_options *)0)->limit) == 4);
+HOLDS(elanus_query_options_offset, offsetof(elanus_query_options, offset) == 8 && sizeof(((const elanus_query_options *)0)->offset) == 4);
+HOLDS(elanus_query_options_timeout_ms, offsetof(elanus_query_options, timeout_ms) == 12 && sizeof(((const elanus_query_options *)0)->timeout_ms) == 4);
+HOLDS(elanus_query_options_filter_values, offsetof(elanus_query_options, filter_values) == 16 && sizeof(((const elanus_query_options *)0)->filter_values) == 8);
+HOLDS(elanus_query_options_output_fields, offsetof(elanus_query_options, output_fields) == 24 && sizeof(((const elanus_query_options *)0)->output_fields) == 8);
+HOLDS(elanus_query_options_output_field_count, offsetof(elanus_query_options, output_field_count) == 32 && sizeof(((const elanus_query_options *)0)->output_field_count) == 8);
+HOLDS(elanus_query_options, sizeof(elanus_query_options) == 40);
 
 #endif
 

@@ -36,6 +36,9 @@ static void handles(void) {
     MISSING("collection", elanus_collection_insert_arrow(NULL, NULL, NULL, &result, &error));
     MISSING("collection", elanus_collection_delete_int64(NULL, &id, 1, &count, &error));
     MISSING("collection", elanus_collection_delete_varchar(NULL, NULL, 0, &count, &error));
+    MISSING("collection", elanus_collection_query(NULL, "id > 1", NULL, &error));
+    MISSING("collection", elanus_collection_count_matching(NULL, "id > 1", NULL, &count, &error));
+    MISSING("collection", elanus_collection_delete_matching(NULL, "id > 1", NULL, &count, &error));
     MISSING("collection", elanus_index_create(NULL, "v", FLAT, NULL, &error));
     MISSING("collection", elanus_index_describe(NULL, "v", &error));
     MISSING("collection", elanus_index_list(NULL, &error));
@@ -89,6 +92,9 @@ static void arguments(const elanus_database *database, const elanus_collection *
     MISSING("array", elanus_collection_insert_arrow(collection, NULL, NULL, NULL, &error));
     MISSING("ids", elanus_collection_delete_int64(collection, NULL, 1, NULL, &error));
     MISSING("ids", elanus_collection_delete_varchar(collection, NULL, 1, NULL, &error));
+    MISSING("filter", elanus_collection_count_matching(collection, NULL, NULL, (uint64_t *)query, &error));
+    MISSING("count", elanus_collection_count_matching(collection, "id > 1", NULL, NULL, &error));
+    MISSING("filter", elanus_collection_delete_matching(collection, NULL, NULL, NULL, &error));
     MISSING("field", elanus_index_create(collection, NULL, FLAT, NULL, &error));
     MISSING("index", elanus_index_create(collection, "v", NULL, NULL, &error));
     MISSING("name", elanus_index_describe(collection, NULL, &error));

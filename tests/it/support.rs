@@ -83,6 +83,8 @@ pub fn open(path: &Path) -> Database {
 pub fn search_options(topk: usize) -> SearchOptions<'static> {
     SearchOptions {
         topk,
+        filter: "",
+        filter_values: "",
         params: "",
         metric_type: None,
         round_decimal: -1,

@@ -1,0 +1,185 @@
+//! Rows by a filter: query, count, and what a delete by filter is about.
+
+use crate::collection::core::{Core, Snapshot};
+use crate::collection::merge::{Found, Target};
+use crate::collection::search::MAX_TOPK;
+use crate::collection::types::{QueryOptions, QueryResult};
+use crate::database::store::Store;
+use crate::database::watchdog::Watched;
+use crate::error::{Code, Error, Result};
+use crate::filter::{Filter, Values};
+use crate::schema::DataType;
+use crate::segment::{Key, SegmentView};
+use arrow_array::{ArrayRef, Int64Array, StringArray};
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Bytes of a filter that an error message repeats.
+const SHOWN: usize = 200;
+
+/// The flag of calls without a deadline.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// The time that a call may take.
+pub struct Limit<'a> {
+    timeout: Duration,
+    /// `None`: for ever.
+    watched: Option<(Instant, Watched<'a>)>,
+}
+
+impl<'a> Limit<'a> {
+    pub fn new(store: &'a Store, timeout: Option<Duration>) -> Limit<'a> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let watched = deadline.map(|deadline| (deadline, store.watchdog.watch(deadline)));
+        Limit { timeout: timeout.unwrap_or_default(), watched }
+    }
+
+    /// Set when the time is over.
+    pub fn stop(&self) -> &AtomicBool {
+        self.watched.as_ref().map_or(&NEVER, |(_, watched)| watched.flag())
+    }
+
+    /// Fails when it is over.
+    pub fn check(&self, what: &str) -> Result<()> {
+        let over = |(deadline, _): &(Instant, Watched)| Instant::now() >= *deadline;
+        if self.watched.as_ref().is_none_or(|watched| !over(watched) && !self.stop().load(Ordering::Relaxed))
+        {
+            return Ok(());
+        }
+        let limit = self.timeout.as_millis();
+        Err(Error::new(Code::Timeout, format!("the {what} took longer than {limit} ms")))
+    }
+}
+
+impl Core {
+    pub fn query(&self, filter: &str, options: &QueryOptions) -> Result<QueryResult> {
+        self.check_loaded()?;
+        let output = self.output_fields(&options.output_fields)?;
+        let (skipped, most) = page(filter, options)?;
+        let filter = self.filter(filter, options.filter_values)?;
+        let _query = self.store.activity.query();
+        let limit = Limit::new(&self.store, options.timeout);
+        let (_snapshot, targets) = self.on_snapshot(|snapshot| {
+            Ok((snapshot.clone(), self.matching_rows(snapshot, &filter, limit.stop())?))
+        })?;
+        let mut rows = one_a_key(&targets);
+        rows.drain(..skipped.min(rows.len()));
+        rows.truncate(most);
+        let found = rows.iter().map(|&(_, Reverse((target, row)))| Found { score: 0.0, target, row });
+        let found: Vec<Found> = found.collect();
+        limit.check("query")?;
+        let columns = self.columns(&output, &targets, found.iter(), found.len())?;
+        Ok(QueryResult { ids: self.key_column(rows.iter().map(|(key, _)| *key)), columns })
+    }
+
+    pub fn count_matching(&self, filter: &str, values: &str) -> Result<u64> {
+        self.check_loaded()?;
+        let filter = self.filter(filter, values)?;
+        let _query = self.store.activity.query();
+        let targets = self.on_snapshot(|snapshot| self.matching_rows(snapshot, &filter, &NEVER))?;
+        Ok(targets.iter().map(|target| target.live.count() as u64).sum())
+    }
+
+    /// The keys of the rows for which the filter holds.
+    pub fn keys_to_delete(&self, text: &str, values: &str) -> Result<ArrayRef> {
+        let filter = self.filter(text, values)?;
+        if filter.is_always_true() {
+            let shown = &text[..text.floor_char_boundary(SHOWN)];
+            return Err(Error::invalid(format!("delete plan can't be empty or always true : {shown}")));
+        }
+        let targets = self.on_snapshot(|snapshot| self.matching_rows(snapshot, &filter, &NEVER))?;
+        Ok(self.key_column(one_a_key(&targets).into_iter().map(|(key, _)| key)))
+    }
+
+    /// Parses and checks a filter of this collection.
+    pub fn filter(&self, text: &str, values: &str) -> Result<Filter> {
+        Filter::new(&self.schema, text, &Values::from_json(values)?)
+    }
+
+    /// Fails while the collection is closed or released.
+    pub fn check_loaded(&self) -> Result<()> {
+        self.check_open()?;
+        if self.released.load(Ordering::Acquire) {
+            let name = self.name.read();
+            let what = format!("collection not loaded[collection={name}]");
+            return Err(Error::new(Code::CollectionNotLoaded, what));
+        }
+        Ok(())
+    }
+
+    /// Segments with rows that are live and for which the filter holds, opened and verified where they were not; still
+    /// without their indexes. After `stop` some are missing.
+    pub fn matching<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        filter: &Filter,
+        stop: &AtomicBool,
+    ) -> Result<Vec<(Target, &'s SegmentView)>> {
+        let mut found = Vec::new();
+        for view in snapshot.segments().filter(|view| view.live.count() > 0) {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            // A dropped collection's files may go while they are opened.
+            let rows = view.rows().map_err(|error| self.check_open().err().unwrap_or(error))?;
+            let live = match filter.is_always_true() {
+                true => view.live.clone(),
+                false => view.live.kept(&filter.rows(rows.batch(), view.live.bits())?),
+            };
+            if live.count() > 0 {
+                found.push((Target { rows, live, index: None }, view));
+            }
+        }
+        Ok(found)
+    }
+
+    fn matching_rows(&self, snapshot: &Snapshot, filter: &Filter, stop: &AtomicBool) -> Result<Vec<Target>> {
+        let found = self.matching(snapshot, filter, stop)?;
+        Ok(found.into_iter().map(|(target, _)| target).collect())
+    }
+
+    /// Primary keys as a column.
+    pub fn key_column<'k>(&self, keys: impl Iterator<Item = Key<'k>>) -> ArrayRef {
+        match self.schema.primary().data_type {
+            DataType::Int64 => Arc::new(Int64Array::from_iter_values(keys.map(Key::int))),
+            _ => Arc::new(StringArray::from_iter_values(keys.map(Key::text))),
+        }
+    }
+}
+
+/// How many rows to pass over, and how many to give at most.
+fn page(filter: &str, options: &QueryOptions) -> Result<(usize, usize)> {
+    let Some(limit) = options.limit else {
+        if filter.trim_ascii().is_empty() {
+            return Err(Error::invalid("empty expression should be used with limit"));
+        }
+        if options.offset > 0 {
+            let offset = options.offset;
+            return Err(Error::invalid(format!("offset [{offset}] should be used with limit")));
+        }
+        return Ok((0, usize::MAX));
+    };
+    let total = limit.saturating_add(options.offset);
+    if limit == 0 || total > MAX_TOPK {
+        return Err(Error::invalid(format!(
+            "(offset+limit) should be in range [1, {MAX_TOPK}], but got {total}"
+        )));
+    }
+    Ok((options.offset, limit))
+}
+
+/// The live rows, in the order of their keys; of the rows of one key the newest.
+fn one_a_key(targets: &[Target]) -> Vec<(Key<'_>, Reverse<(u32, u32)>)> {
+    let mut rows = Vec::with_capacity(targets.iter().map(|target| target.live.count()).sum());
+    for (number, target) in targets.iter().enumerate() {
+        for (start, end) in target.live.runs() {
+            let place = |row: usize| Reverse((number as u32, row as u32));
+            rows.extend((start..end).map(|row| (target.rows.key(row), place(row))));
+        }
+    }
+    rows.sort_unstable();
+    rows.dedup_by_key(|(key, _)| *key);
+    rows
+}

@@ -1,0 +1,149 @@
+//! Query: rows by a filter, without a vector.
+
+use super::collection::Collection;
+use super::error::{self, ErrorOut};
+use super::input::{Versioned, given, put, text, text_or, texts, versioned};
+use super::result::SearchResult;
+use crate::collection::QueryOptions as Options;
+use crate::error::{Code, Result};
+use safer_ffi::prelude::*;
+use std::time::Duration;
+
+/// The options of a query. Begin with ELANUS_QUERY_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
+#[derive_ReprC(rename = "elanus_query_options")]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct QueryOptions<'a> {
+    /// sizeof(elanus_query_options).
+    pub size: u32,
+    /// At most so many rows, those with the smallest keys; with `offset` up to 16384. 0 for all.
+    pub limit: u32,
+    /// So many rows are passed over first. Needs a limit.
+    pub offset: u32,
+    /// After how many milliseconds to give up with ELANUS_CODE_TIMEOUT; 0 for never.
+    pub timeout_ms: u32,
+    /// The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
+    pub filter_values: Option<char_p::Ref<'a>>,
+    /// Names of fields to return with the keys, or `*` for all; NULL for none.
+    pub output_fields: *const Option<char_p::Ref<'a>>,
+    /// How many names.
+    pub output_field_count: usize,
+}
+
+// SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
+unsafe impl Versioned for QueryOptions<'_> {
+    const NAME: &'static str = "elanus_query_options";
+    const SIZES: &'static [usize] = &[40];
+}
+
+/// Finds the rows for which a filter holds. It runs on the rows that were inserted when it started and never waits for
+/// writers.
+///
+/// The language is that of Milvus 2.3: `==`, `!=`, `<`, `<=`, `>` and `>=` between a field and a constant or another field;
+/// `1 < field <= 9`; `field in [1, 2]` and `not in`; `text like "prefix%"`; `field % 10 == 3` with `+`, `-`, `*`, `/` and
+/// `%`; `and`, `or`, `not` (or `&&`, `||`, `!`) and brackets. Of a JSON field: `json["key"][0] > 5`, `exists json["key"]`,
+/// `json_contains(json["list"], 1)`, `json_contains_all`, `json_contains_any`, `array_length(json["list"]) == 2`; a key that
+/// a row lacks, or has with another type, makes a comparison false, and `!=` true. Constants are true, false, numbers and
+/// texts in either quotes with the escapes of C, or `{name}` for a value that is passed beside the filter.
+///
+/// @param filter  At most 524288 bytes and nested 100 deep; NULL or empty for all rows, which needs a limit.
+/// @param options NULL for the defaults.
+/// @param error   Receives the failure; may be NULL.
+/// @return The keys in their order, each once, and the output fields as columns; to free with elanus_result_free(), or
+///         NULL on failure. No row is no failure.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_query(
+    collection: Option<&Collection>,
+    filter: Option<char_p::Ref<'_>>,
+    options: *const QueryOptions<'_>,
+    error: ErrorOut<'_>,
+) -> Option<repr_c::Box<SearchResult>> {
+    error::value(error, || {
+        let collection = given(collection, "collection")?;
+        let filter = text_or(filter, "filter", "")?;
+        // SAFETY: the caller promises a structure of the size it states, or NULL.
+        let options = unsafe { read(options) }?;
+        let found = collection.0.query(filter, &options)?;
+        Ok(Box::new(SearchResult::rows(found, collection.0.schema())?).into())
+    })
+}
+
+/// Counts the rows for which a filter holds.
+///
+/// @param filter As elanus_collection_query() has it; empty for all rows.
+/// @param values The values of its templates, as JSON; NULL for none.
+/// @param count  Receives the number; not NULL.
+/// @param error  Receives the failure; may be NULL.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_count_matching(
+    collection: Option<&Collection>,
+    filter: Option<char_p::Ref<'_>>,
+    values: Option<char_p::Ref<'_>>,
+    count: Option<Out<'_, u64>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let (collection, count) = (given(collection, "collection")?, given(count, "count")?);
+        let (filter, values) = (text(filter, "filter")?, text_or(values, "values", "")?);
+        put(Some(count), collection.0.count_matching(filter, values)?);
+        Ok(())
+    })
+}
+
+/// Deletes the rows for which a filter holds when the call starts. They go by their primary keys, as in Milvus: with a
+/// row goes every other one of its key.
+///
+/// @param filter  As elanus_collection_query() has it. One that is empty, or true of every row whatever it holds, is
+///                refused.
+/// @param values  The values of its templates, as JSON; NULL for none.
+/// @param deleted Receives how many rows there were; may be NULL.
+/// @param error   Receives the failure; may be NULL. On failure nothing was deleted.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_delete_matching(
+    collection: Option<&Collection>,
+    filter: Option<char_p::Ref<'_>>,
+    values: Option<char_p::Ref<'_>>,
+    deleted: Option<Out<'_, u64>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let collection = given(collection, "collection")?;
+        let (filter, values) = (text(filter, "filter")?, text_or(values, "values", "")?);
+        put(deleted, collection.0.delete_matching(filter, values)?);
+        Ok(())
+    })
+}
+
+/// # Safety
+///
+/// `options` must be NULL or point to a structure of the size it states, whose pointers can be read during `'a`.
+unsafe fn read<'a>(options: *const QueryOptions<'a>) -> Result<Options<'a>> {
+    let given = match options.is_null() {
+        true => None,
+        // SAFETY: the same promise.
+        false => unsafe { versioned(options, "options") }?,
+    };
+    let Some(given) = given else { return Ok(Options::default()) };
+    Ok(Options {
+        filter_values: text_or(given.filter_values, "options.filter_values", "")?,
+        // SAFETY: the same promise.
+        output_fields: unsafe {
+            texts(given.output_fields, given.output_field_count, "options.output_fields")
+        }?,
+        limit: (given.limit != 0).then_some(given.limit as usize),
+        offset: given.offset as usize,
+        timeout: (given.timeout_ms != 0).then(|| Duration::from_millis(given.timeout_ms.into())),
+    })
+}
