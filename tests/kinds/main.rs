@@ -5,6 +5,7 @@ mod cases;
 mod churn;
 mod determinism;
 mod engine;
+mod expressions;
 mod filters;
 mod flips;
 mod parameters;
