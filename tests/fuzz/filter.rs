@@ -1,0 +1,53 @@
+//! Any text as a filter, any text as its values, over rows of every type: refused, or as many bits as rows, the same for
+//! some of the rows as for all; never a panic.
+#![no_main]
+
+use arrow_array::{
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array,
+    RecordBatch, StringArray,
+};
+use arrow_buffer::BooleanBuffer;
+use elanus::filter::{Filter, Values};
+use elanus::schema::Schema;
+use libfuzzer_sys::fuzz_target;
+use std::sync::{Arc, LazyLock};
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema::from_json(
+        r#"{"fields":[{"name":"a","data_type":"Int64","is_primary":true},{"name":"b","data_type":"Bool"},
+        {"name":"c","data_type":"Int8"},{"name":"d","data_type":"Int16"},{"name":"e","data_type":"Int32"},
+        {"name":"f","data_type":"Float"},{"name":"g","data_type":"Double"},
+        {"name":"t","data_type":"VarChar","max_length":99},{"name":"j","data_type":"JSON"},
+        {"name":"v","data_type":"FloatVector","dim":1}]}"#,
+    )
+    .unwrap()
+});
+
+static ROWS: LazyLock<RecordBatch> = LazyLock::new(|| {
+    let json = [r#"{"a":[1,"x",[2]],"b":{"c":1.5}}"#, "null", r#"{"a":18446744073709551615}"#, "[[],{}]"];
+    let columns: [(&str, ArrayRef); 9] = [
+        ("a", Arc::new(Int64Array::from(vec![i64::MIN, -1, 0, i64::MAX]))),
+        ("b", Arc::new(BooleanArray::from(vec![true, false, true, false]))),
+        ("c", Arc::new(Int8Array::from(vec![i8::MIN, -1, 0, i8::MAX]))),
+        ("d", Arc::new(Int16Array::from(vec![i16::MIN, -1, 0, i16::MAX]))),
+        ("e", Arc::new(Int32Array::from(vec![i32::MIN, -1, 0, i32::MAX]))),
+        ("f", Arc::new(Float32Array::from(vec![f32::NAN, f32::INFINITY, -0.0, 0.1]))),
+        ("g", Arc::new(Float64Array::from(vec![f64::NAN, f64::NEG_INFINITY, -0.0, 0.1]))),
+        ("t", Arc::new(StringArray::from(vec!["", "a", "é", "x\u{0}y"]))),
+        ("j", Arc::new(StringArray::from(json.to_vec()))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+});
+
+fuzz_target!(|input: (&str, &str)| {
+    let (text, values) = input;
+    let values = Values::from_json(values).unwrap_or_default();
+    let Ok(filter) = Filter::new(&SCHEMA, text, &values) else { return };
+    let all = filter.rows(&ROWS, None).unwrap();
+    assert_eq!(all.len(), ROWS.num_rows());
+    for among in 0u8..16 {
+        let among: BooleanBuffer = (0..4).map(|row| among >> row & 1 == 1).collect();
+        let some = filter.rows(&ROWS, Some(&among)).unwrap();
+        assert!((0..4).all(|row| !among.value(row) || some.value(row) == all.value(row)), "{text}");
+    }
+});
