@@ -29,12 +29,20 @@ impl Rule {
     }
 }
 
+/// Candidates that are looked at together: kept ones score all of them at once, which is cheaper than one by one; but where
+/// the limit is soon reached, those that follow are not scored at all.
+const WINDOW: usize = 32;
+
 /// The memory of one selection.
 #[derive(Default)]
 pub struct Selector<T = Target> {
     /// The kept candidates as queries; only the first `kept.len()` are in use.
     targets: Vec<T>,
     pub kept: Vec<Scored>,
+    /// Those of a window that nothing hides yet, and what is needed to score them.
+    open: Vec<Scored>,
+    nodes: Vec<u32>,
+    scores: Vec<f32>,
 }
 
 impl<T: Default> Selector<T> {
@@ -46,27 +54,49 @@ impl<T: Default> Selector<T> {
     pub fn select(&mut self, space: &impl Points<Target = T>, candidates: &[Scored], own: f32, rule: Rule) {
         self.kept.clear();
         let mut equals = 0;
-        for &candidate in candidates {
-            if self.kept.len() == rule.limit {
-                break;
+        for window in candidates.chunks(WINDOW) {
+            self.open.clear();
+            self.open.extend(window);
+            for kept in 0..self.kept.len() {
+                self.hide(space, kept, 0, rule);
             }
-            let equal = candidate.score == own;
-            if equal && equals >= rule.limit.div_ceil(2) || self.hides(space, candidate, rule) {
-                continue;
+            let mut next = 0;
+            while next < self.open.len() {
+                let candidate = self.open[next];
+                next += 1;
+                let equal = candidate.score == own;
+                if equal && equals >= rule.limit.div_ceil(2) {
+                    continue;
+                }
+                equals += usize::from(equal);
+                let kept = self.kept.len();
+                if self.targets.len() == kept {
+                    self.targets.push(T::default());
+                }
+                space.aim_at_node(candidate.node, &mut self.targets[kept]);
+                self.kept.push(candidate);
+                if self.kept.len() == rule.limit {
+                    return;
+                }
+                self.hide(space, kept, next, rule);
             }
-            equals += usize::from(equal);
-            if self.targets.len() == self.kept.len() {
-                self.targets.push(T::default());
-            }
-            space.aim_at_node(candidate.node, &mut self.targets[self.kept.len()]);
-            self.kept.push(candidate);
         }
     }
 
-    /// Whether a kept candidate is closer to this one than the base is.
-    fn hides(&self, space: &impl Points<Target = T>, candidate: Scored, rule: Rule) -> bool {
-        let (targets, bar) = (&self.targets[..self.kept.len()], rule.bar(candidate.score));
-        targets.iter().any(|target| space.score_one(target, candidate.node) < bar)
+    /// Closes the candidates from `first` on that are closer to a kept one than to the base.
+    fn hide(&mut self, space: &impl Points<Target = T>, kept: usize, first: usize, rule: Rule) {
+        self.nodes.clear();
+        self.nodes.extend(self.open[first..].iter().map(|candidate| candidate.node));
+        space.score(&self.targets[kept], &self.nodes, &mut self.scores);
+        let mut left = first;
+        for (at, &score) in (first..).zip(&self.scores) {
+            let candidate = self.open[at];
+            // (A score that is no number hides nothing.)
+            let hidden = score < rule.bar(candidate.score);
+            self.open[left] = candidate;
+            left += usize::from(!hidden);
+        }
+        self.open.truncate(left);
     }
 }
 
