@@ -56,9 +56,10 @@ def comparisons():
     text += "on one machine, in alternating rounds; the machine and the command are in the record. `recall` 1.0 means exact.\n\n"
     text += "Where a ratio is below 1: `index_bytes` counts our raw vectors with every index whose peer holds them itself, though ours lie in\n"
     text += "the segment once for all; beside them lie the seven-bit codes that make the searches fast. `busy_bytes` counts mapped pages of\n"
-    text += "those vectors. diskann-memory has all in memory, five times what ours keeps there; ours spends its time on sums of 8-bit codes\n"
-    text += "(a third) and on reading and checking blocks (a fifth). diskann-disk reads past the system's cache, ours through it, which is\n"
-    text += "most of that difference where the disk is slow. Peers whose recall ends low with a metric are compared at that recall.\n\n"
+    text += "those vectors. diskann-memory has all in memory, more than four times what ours keeps there (`bytes`); where ours spends its time\n"
+    text += "(perf record, one thread, w2v IP, search_list 27): sums of 8-bit codes 35 %, the search's own state 14 %, the rest mostly reading and\n"
+    text += "checking blocks. diskann-disk reads past the system's cache, ours through it, which is most of that difference where the disk is\n"
+    text += "slow. Peers whose recall ends low with a metric are compared at that recall.\n\n"
     if not rows:
         return text + "No record yet.\n"
     if os.path.exists(os.path.join(RESULTS, "recall-speed.png")):
