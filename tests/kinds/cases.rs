@@ -68,7 +68,7 @@ impl Promise {
             behind_filters: 0.95,
             exact_scores: true,
         };
-        // (Half of the lists that the default reads are the wrong ones for inner products and for sparse bits.)
+        // At the default 128 lists: 0.82 for w2v by IP, 0.79 for 10,000 molecules by JACCARD; 0.92 and more elsewhere.
         let lists = Promise {
             typical: r#"{"nlist":64}"#,
             at_defaults: 0.75,

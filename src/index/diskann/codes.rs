@@ -21,6 +21,8 @@ const PART: usize = 2;
 const MAX_BYTES: usize = 512;
 /// Rows that the centroids are trained on.
 const SAMPLE_ROWS: usize = 32_768;
+/// Codes fetched ahead of the one that is scored.
+const AHEAD: usize = 8;
 /// Rows that one task encodes.
 const CHUNK: usize = 256;
 /// Values between two checkpoints while rows are encoded.
@@ -161,7 +163,7 @@ impl Codes {
         let code = |node: u32| &self.codes[node as usize * m..][..m];
         let tables = target.table.as_chunks::<CENTROIDS>().0;
         let mut ahead = nodes.iter();
-        ahead.by_ref().take(2).for_each(|&node| kernel::prefetch(code(node)));
+        ahead.by_ref().take(AHEAD).for_each(|&node| kernel::prefetch(code(node)));
         scores.clear();
         scores.extend(nodes.iter().map(|&node| {
             ahead.by_ref().take(1).for_each(|&node| kernel::prefetch(code(node)));

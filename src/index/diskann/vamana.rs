@@ -97,7 +97,7 @@ fn insert(
 
 /// Searches the graph for the neighbours of a new node.
 fn neighbours(linker: &Linker, table: &Table, node: u32, shape: Shape, worker: &mut Worker) -> Vec<Scored> {
-    let Worker { beam, target, selector, candidates } = worker;
+    let Worker { beam, target, selector, candidates, .. } = worker;
     let space = linker.space;
     space.aim_at_node(node, target);
     let own = space.score_one(target, node);
@@ -125,11 +125,11 @@ fn prune(linker: &Linker, table: &Table, shape: Shape, progress: &mut Progress) 
 
 /// Puts `links` of `node` into `list`, the nearest first; those that pruning leaves, if there are too many.
 fn choose(linker: &Linker, node: u32, links: &[u32], shape: Shape, worker: &mut Worker, list: &mut [u32]) {
-    let Worker { target, selector, candidates, .. } = worker;
     let space = linker.space;
-    space.aim_at_node(node, target);
-    candidates.clear();
-    candidates.extend(links.iter().map(|&node| Scored { score: space.score_one(target, node), node }));
+    space.aim_at_node(node, &mut worker.target);
+    worker.candidates.clear();
+    worker.add_links(space, links);
+    let Worker { target, selector, candidates, .. } = worker;
     candidates.sort_unstable_by(Scored::order);
     if candidates.len() <= list.len() {
         fill(list, candidates.iter().map(|link| link.node));

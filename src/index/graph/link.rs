@@ -9,6 +9,9 @@ use crate::index::BuildContext;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
+/// Nodes that look for a way to themselves at once, between two checkpoints.
+const CONNECTED_AT_ONCE: usize = 256;
+
 /// The links of the nodes of a graph, or of one level of it, while it is built.
 pub struct Table {
     pub places: Vec<u32>,
@@ -29,6 +32,16 @@ pub struct Worker<T = Target> {
     pub target: T,
     pub selector: Selector<T>,
     pub candidates: Vec<Scored>,
+    scores: Vec<f32>,
+}
+
+impl<T> Worker<T> {
+    /// Adds the links of the node that `target` aims at to the candidates.
+    pub fn add_links(&mut self, space: &impl Points<Target = T>, links: &[u32]) {
+        space.score(&self.target, links, &mut self.scores);
+        let scored = links.iter().zip(&self.scores).map(|(&node, &score)| Scored { score, node });
+        self.candidates.extend(scored);
+    }
 }
 
 /// Links nodes of a space.
@@ -80,16 +93,16 @@ impl<'a, P: Points> Linker<'a, P> {
         worker: &mut Worker<P::Target>,
         list: &mut [u32],
     ) {
-        let Worker { target, selector, candidates, .. } = worker;
-        candidates.clear();
-        candidates.extend(group.iter().map(|r| r.to).filter(|new| !old.contains(&new.node)));
-        if old.len() + candidates.len() <= list.len() {
-            fill(list, old.iter().copied().chain(candidates.iter().map(|new| new.node)));
+        worker.candidates.clear();
+        worker.candidates.extend(group.iter().map(|r| r.to).filter(|new| !old.contains(&new.node)));
+        if old.len() + worker.candidates.len() <= list.len() {
+            fill(list, old.iter().copied().chain(worker.candidates.iter().map(|new| new.node)));
             return;
         }
         let node = group[0].from;
-        self.space.aim_at_node(node, target);
-        candidates.extend(old.iter().map(|&n| Scored { score: self.space.score_one(target, n), node: n }));
+        self.space.aim_at_node(node, &mut worker.target);
+        worker.add_links(self.space, old);
+        let Worker { target, selector, candidates, .. } = worker;
         candidates.sort_unstable_by(Scored::order);
         let own = self.space.score_one(target, node);
         selector.select(self.space, candidates, own, rule);
@@ -97,21 +110,32 @@ impl<'a, P: Points> Linker<'a, P> {
     }
 
     /// Makes every node reachable from `entry`, as selection may have dropped the last link to a node: searches of `width`
-    /// find the nearest reachable node of one that is not, which takes it in (the spanning tree of NSG).
+    /// find the nearest reachable node of one that is not, which takes it in (the spanning tree of NSG). So many nodes search
+    /// at once; by the turn of one of them another may have brought it along.
     pub fn connect(&self, table: &mut Table, entry: u32, width: usize) -> Result<()> {
         let total = table.nodes();
         let mut reached = vec![false; total];
         table.reach(entry, &mut reached);
-        for node in 0..total as u32 {
-            if reached[node as usize] {
-                continue;
-            }
+        let mut next = 0;
+        loop {
+            let lost: Vec<u32> = (next..total as u32)
+                .filter(|&node| !reached[node as usize])
+                .take(CONNECTED_AT_ONCE)
+                .collect();
+            let Some(&last) = lost.last() else { return Ok(()) };
+            next = last + 1;
             self.context.pace.checkpoint(total as u64, total as u64)?;
-            let from = self.worker(|worker| self.nearest_with_room(table, entry, width, node, worker));
-            table.splice(from, node);
-            table.reach(node, &mut reached);
+            let find =
+                |&node: &u32| self.worker(|worker| self.nearest_with_room(table, entry, width, node, worker));
+            let found: Vec<u32> =
+                self.context.pool.install(|| lost.par_iter().with_min_len(4).map(find).collect());
+            for (&node, from) in lost.iter().zip(found) {
+                if !reached[node as usize] {
+                    table.splice(from, node);
+                    table.reach(node, &mut reached);
+                }
+            }
         }
-        Ok(())
     }
 
     /// The nearest node that is reachable from the entry and has room for a link; without any, the nearest.

@@ -29,12 +29,20 @@ impl Rule {
     }
 }
 
+/// Candidates that are looked at together: kept ones score all of them at once, which is cheaper than one by one; but where
+/// the limit is soon reached, those that follow are not scored at all.
+const WINDOW: usize = 32;
+
 /// The memory of one selection.
 #[derive(Default)]
 pub struct Selector<T = Target> {
     /// The kept candidates as queries; only the first `kept.len()` are in use.
     targets: Vec<T>,
     pub kept: Vec<Scored>,
+    /// Those of a window that nothing hides yet, and what is needed to score them.
+    open: Vec<Scored>,
+    nodes: Vec<u32>,
+    scores: Vec<f32>,
 }
 
 impl<T: Default> Selector<T> {
@@ -46,27 +54,49 @@ impl<T: Default> Selector<T> {
     pub fn select(&mut self, space: &impl Points<Target = T>, candidates: &[Scored], own: f32, rule: Rule) {
         self.kept.clear();
         let mut equals = 0;
-        for &candidate in candidates {
-            if self.kept.len() == rule.limit {
-                break;
+        for window in candidates.chunks(WINDOW) {
+            self.open.clear();
+            self.open.extend(window);
+            for kept in 0..self.kept.len() {
+                self.hide(space, kept, 0, rule);
             }
-            let equal = candidate.score == own;
-            if equal && equals >= rule.limit.div_ceil(2) || self.hides(space, candidate, rule) {
-                continue;
+            let mut next = 0;
+            while next < self.open.len() {
+                let candidate = self.open[next];
+                next += 1;
+                let equal = candidate.score == own;
+                if equal && equals >= rule.limit.div_ceil(2) {
+                    continue;
+                }
+                equals += usize::from(equal);
+                let kept = self.kept.len();
+                if self.targets.len() == kept {
+                    self.targets.push(T::default());
+                }
+                space.aim_at_node(candidate.node, &mut self.targets[kept]);
+                self.kept.push(candidate);
+                if self.kept.len() == rule.limit {
+                    return;
+                }
+                self.hide(space, kept, next, rule);
             }
-            equals += usize::from(equal);
-            if self.targets.len() == self.kept.len() {
-                self.targets.push(T::default());
-            }
-            space.aim_at_node(candidate.node, &mut self.targets[self.kept.len()]);
-            self.kept.push(candidate);
         }
     }
 
-    /// Whether a kept candidate is closer to this one than the base is.
-    fn hides(&self, space: &impl Points<Target = T>, candidate: Scored, rule: Rule) -> bool {
-        let (targets, bar) = (&self.targets[..self.kept.len()], rule.bar(candidate.score));
-        targets.iter().any(|target| space.score_one(target, candidate.node) < bar)
+    /// Closes the candidates from `first` on that are closer to a kept one than to the base.
+    fn hide(&mut self, space: &impl Points<Target = T>, kept: usize, first: usize, rule: Rule) {
+        self.nodes.clear();
+        self.nodes.extend(self.open[first..].iter().map(|candidate| candidate.node));
+        space.score(&self.targets[kept], &self.nodes, &mut self.scores);
+        let mut left = first;
+        for (at, &score) in (first..).zip(&self.scores) {
+            let candidate = self.open[at];
+            // (A score that is no number hides nothing.)
+            let hidden = score < rule.bar(candidate.score);
+            self.open[left] = candidate;
+            left += usize::from(!hidden);
+        }
+        self.open.truncate(left);
     }
 }
 
@@ -76,6 +106,7 @@ mod tests {
     use crate::index::catalog::Metric;
     use crate::index::graph::space::Space;
     use crate::index::vectors::FloatVectors;
+    use crate::quant::random::Random;
 
     /// What node 0 keeps of all others.
     fn kept(values: &[[f32; 2]], metric: Metric, rule: Rule) -> Vec<u32> {
@@ -112,6 +143,52 @@ mod tests {
         let best = |rule| kept(&values, Metric::Ip, rule).into_iter().filter(|&n| n < 4).collect::<Vec<_>>();
         assert_eq!(best(Rule::plain(9)), [1]);
         assert_eq!(best(Rule { limit: 9, alpha: 20.0 }), [1, 2, 3]);
+    }
+
+    /// What is kept where candidates are compared one by one.
+    fn one_by_one(space: &Space, candidates: &[Scored], own: f32, rule: Rule) -> Vec<u32> {
+        let (mut kept, mut equals) = (Vec::new(), 0);
+        for candidate in candidates {
+            let is_hidden = kept.iter().any(|&node| {
+                let mut target = Target::default();
+                space.aim_at_node(node, &mut target);
+                space.score_one(&target, candidate.node) < rule.bar(candidate.score)
+            });
+            let equal = candidate.score == own;
+            if kept.len() < rule.limit && !is_hidden && !(equal && equals >= rule.limit.div_ceil(2)) {
+                equals += usize::from(equal);
+                kept.push(candidate.node);
+            }
+        }
+        kept
+    }
+
+    #[test]
+    fn windows_keep_what_one_by_one_keeps() {
+        const ROWS: usize = 5 * WINDOW + 3;
+        let mut random = Random::new(9);
+        // Some are equal to others, and to node 0.
+        let values: Vec<f32> = (0..ROWS * 3).map(|_| random.below(7) as f32).collect();
+        let vectors = FloatVectors::new(values.into(), 3);
+        let rows: Vec<u32> = (0..ROWS as u32).collect();
+        let pool = crate::index::testing::pool(1);
+        let (mut selector, mut base, mut late) = (Selector::default(), Target::default(), 0);
+        for metric in [Metric::L2, Metric::Ip, Metric::Cosine] {
+            let space = Space::encode(&vectors, &rows, metric, &pool, &mut || Ok(())).unwrap();
+            space.aim_at_node(0, &mut base);
+            let own = space.score_one(&base, 0);
+            let scored = |&node: &u32| Scored { score: space.score_one(&base, node), node };
+            let mut candidates: Vec<Scored> = rows[1..].iter().map(scored).collect();
+            candidates.sort_unstable_by(Scored::order);
+            for (limit, alpha) in [(1, 1.0), (4, 1.0), (9, 1.2), (30, 3.0), (60, 20.0), (ROWS, 50.0)] {
+                let rule = Rule { limit, alpha };
+                selector.select(&space, &candidates, own, rule);
+                let kept: Vec<u32> = selector.kept.iter().map(|kept| kept.node).collect();
+                assert_eq!(kept, one_by_one(&space, &candidates, own, rule), "{metric:?} {rule:?}");
+                late += kept.iter().filter(|&&n| candidates[WINDOW..].iter().any(|c| c.node == n)).count();
+            }
+        }
+        assert!(late > 0, "something of a later window is kept");
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl<P: Points> Builder<'_, P> {
 
     /// Searches the graph for the neighbours of a new node, for each of its levels.
     fn neighbours(&self, node: u32, worker: &mut Worker<P::Target>) -> Vec<Vec<Scored>> {
-        let Worker { beam, target, selector, candidates } = worker;
+        let Worker { beam, target, selector, candidates, .. } = worker;
         let space = self.linker.space;
         space.aim_at_node(node, target);
         let own = space.score_one(target, node);

@@ -97,7 +97,7 @@ fn choose(
     shape: Shape,
     worker: &mut Worker<Target>,
 ) -> Vec<u32> {
-    let Worker { beam, target, selector, candidates } = worker;
+    let Worker { beam, target, selector, candidates, .. } = worker;
     space.aim_at_node(node, target);
     let own = space.score_one(target, node);
     let witness = Witness { scorer: Scorer { space, target }, met: RefCell::new(std::mem::take(candidates)) };
