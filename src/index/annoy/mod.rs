@@ -55,7 +55,9 @@ const BLOCK: usize = 256;
 /// What the exact score of a row costs, in scores of codes.
 const EXACT_COST: usize = 3;
 /// Rows that a search meets, to find that they are not allowed, at the price of one score of a code.
-const MET_PER_SCORE: usize = 8;
+const MET_PER_SCORE: usize = 2;
+/// A search behind a filter that has met one row of so many gives up: to scan the codes of all, in their order, is cheaper.
+const MOST_MET: usize = 2;
 /// For IP, one row of so many is longer than the length that rows are lifted to: a few very long rows must not make all
 /// others look alike.
 const LONGER_ONE_IN: usize = 1000;
@@ -147,8 +149,20 @@ impl Annoy {
         allowed.saturating_mul(EXACT_COST) <= wanted.saturating_add(met / MET_PER_SCORE)
     }
 
-    /// Shows at least `wanted` allowed rows to the first seeker, as far as there are so many.
-    fn search_trees(&self, query: &[f32], probe: &Probe, wanted: usize, scratch: &mut Scratch) {
+    /// Shows at least `wanted` allowed rows to the first seeker, as far as there are so many; false if it gave up, because
+    /// allowed rows are so much rarer around the query than elsewhere that it is cheaper to look at all of them.
+    ///
+    /// Such rows lie far from the query, where the trees' order says less about who is nearest. So as many times more
+    /// of them are shown as they are rarer here than everywhere.
+    fn search_trees(
+        &self,
+        query: &[f32],
+        probe: &Probe,
+        wanted: usize,
+        allowed: usize,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let rows = self.rows.len();
         let Scratch { seekers, scan: buffers, annoy, .. } = scratch;
         let Buffers { queue, visited, scaled, code, places } = annoy;
         self.encode(query, scaled, code);
@@ -158,20 +172,31 @@ impl Annoy {
         };
         queue.clear();
         queue.extend(self.forest.roots());
-        visited.reset(self.rows.len());
+        visited.reset(rows);
         places.clear();
-        let mut found = 0;
-        while found < wanted
+        let (mut found, mut met) = (0, 0);
+        // found / met is the share of allowed rows here, allowed / rows that of everywhere.
+        let enough = |found: usize, met: usize| {
+            found >= wanted && found as f64 * (found * rows) as f64 >= wanted as f64 * (met * allowed) as f64
+        };
+        while !enough(found, met)
             && let Some(branch) = queue.pop()
             && !probe.stop.load(Ordering::Relaxed)
         {
             let leaf = self.forest.descend(branch, code, |aside| queue.push(aside));
             let before = places.len();
-            match probe.allow {
-                None => places.extend(leaf.iter().filter(|&&place| visited.insert(place))),
-                Some(allow) => {
-                    let allowed = |place: u32| allow.value(self.rows[place as usize] as usize);
-                    places.extend(leaf.iter().filter(|&&place| visited.insert(place) && allowed(place)));
+            places.extend(leaf.iter().filter(|&&place| visited.insert(place)));
+            met += places.len() - before;
+            if let Some(allow) = probe.allow {
+                let mut kept = before;
+                for at in before..places.len() {
+                    let place = places[at];
+                    places[kept] = place;
+                    kept += usize::from(allow.value(self.rows[place as usize] as usize));
+                }
+                places.truncate(kept);
+                if met > rows / MOST_MET {
+                    return false;
                 }
             }
             found += places.len() - before;
@@ -180,6 +205,7 @@ impl Annoy {
             }
         }
         show(places);
+        true
     }
 
     /// The query as a code: what trees compare with their planes.
@@ -210,9 +236,8 @@ impl Index for Annoy {
                 break;
             }
             scratch.seekers(1).list[0].start(&self.shadow, query, probe.k);
-            if wanted < allowed {
-                self.search_trees(query, probe, wanted, scratch);
-            } else {
+            if wanted >= allowed || !self.search_trees(query, probe, wanted, allowed, scratch) {
+                scratch.seekers(1).list[0].start(&self.shadow, query, probe.k);
                 let source = Source {
                     shadow: &self.shadow,
                     rows: Some(&self.rows),

@@ -14,6 +14,10 @@ use std::sync::atomic::Ordering;
 /// What reading a record and scoring its links costs, in exact scores of rows that are mapped.
 const RECORD_COST: usize = 16;
 
+/// Behind a filter a search is so many times as wide: rows that it lets through may lie apart, and far from the query,
+/// where fewer ways lead to each.
+const FILTERED_WIDTH: usize = 2;
+
 /// What a search reuses.
 #[derive(Default)]
 pub struct Buffers {
@@ -37,7 +41,8 @@ impl DiskAnn {
     pub(super) fn search_all(&self, probe: &Probe, buffers: &mut Buffers, tops: &mut [TopK]) -> Result<()> {
         let rows = self.vectors.len();
         let allowed = probe.allow.map_or(rows, BooleanBuffer::count_set_bits);
-        let wanted = probe.params.count("search_list").max(probe.k);
+        let widened = if probe.allow.is_some() { FILTERED_WIDTH } else { 1 };
+        let wanted = (widened * probe.params.count("search_list")).max(probe.k);
         if !is_worth_it(wanted, allowed, rows) {
             exact::scan(self.metric, &self.vectors, probe, tops);
             return Ok(());

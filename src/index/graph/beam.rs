@@ -12,6 +12,9 @@ pub const EMPTY: u32 = u32::MAX;
 /// A graph has at most this many nodes: the pool keeps two flags beside a node's number.
 pub const MAX_NODES: usize = 1 << 30;
 
+/// Nodes that a scan scores together.
+const SCANNED_AT_ONCE: usize = 256;
+
 const EXPANDED: u32 = 1 << 31;
 const ALLOWED: u32 = 1 << 30;
 const NODE: u32 = ALLOWED - 1;
@@ -218,6 +221,29 @@ impl Beam {
         End::Done
     }
 
+    /// Scores all of `nodes`; the `wanted` best end up in `pool`. `stopped` is asked now and then.
+    pub fn scan(
+        &mut self,
+        score: &impl Score,
+        nodes: impl Iterator<Item = u32>,
+        wanted: usize,
+        stopped: impl Fn() -> bool,
+    ) {
+        self.pool.reset(wanted);
+        let mut nodes = nodes.fuse();
+        while !stopped() {
+            self.fresh.clear();
+            self.fresh.extend(nodes.by_ref().take(SCANNED_AT_ONCE));
+            if self.fresh.is_empty() {
+                return;
+            }
+            score.score(&self.fresh, &mut self.scores);
+            for (&node, &score) in self.fresh.iter().zip(&self.scores) {
+                self.pool.insert(score, node, true);
+            }
+        }
+    }
+
     /// Scores those of `nodes` that the last search did not.
     pub fn score_new(&mut self, score: &impl Score, nodes: &[u32]) {
         self.fresh.clear();
@@ -306,6 +332,17 @@ mod tests {
         beam.search(links, &Line(50.2), 3, 4, |n| n == 99, |_| true);
         assert_eq!(nodes(&beam), [99]);
         assert_eq!(beam.search(links, &Line(50.2), 3, 4, |n| n == 99, |scored| scored < 20), End::GaveUp);
+    }
+
+    #[test]
+    fn a_scan_needs_no_links() {
+        let mut beam = Beam::default();
+        beam.scan(&Line(50.2), (0..1000).filter(|n| n % 10 == 0), 4, || false);
+        assert_eq!(nodes(&beam), [50, 60, 40, 70]);
+        beam.scan(&Line(999.0), 0..1000, 2, || false);
+        assert_eq!(nodes(&beam), [999, 998]);
+        beam.scan(&Line(1.0), 0..1000, 2, || true);
+        assert_eq!(beam.pool.found(), 0);
     }
 
     #[test]

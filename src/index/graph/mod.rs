@@ -5,5 +5,6 @@ pub mod beam;
 pub mod check;
 pub mod link;
 pub mod rank;
+pub mod scope;
 pub mod select;
 pub mod space;

@@ -6,8 +6,6 @@ use crate::index::exact::Exact;
 use crate::index::vectors::FloatVectors;
 use crate::kernel::topk::TopK;
 
-/// What an exact score costs, in scores of codes.
-pub const EXACT_COST: usize = 3;
 /// Candidates ranked at least: what their errors say about the others.
 const MIN_RANKED: usize = 12;
 /// Raw vectors on their way from memory while candidates are ranked.

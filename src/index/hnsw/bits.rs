@@ -80,7 +80,6 @@ impl Points for Bits {
 impl Domain for Bits {
     type Vectors = BinaryVectors;
     type Points = Bits;
-    const EXACT_COST: usize = 1;
 
     fn len(vectors: &BinaryVectors) -> usize {
         vectors.len()

@@ -27,7 +27,6 @@ pub struct Floats {
 impl Domain for Floats {
     type Vectors = FloatVectors;
     type Points = Space;
-    const EXACT_COST: usize = rank::EXACT_COST;
 
     fn len(vectors: &FloatVectors) -> usize {
         vectors.len()

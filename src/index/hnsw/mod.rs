@@ -16,16 +16,17 @@ pub use bits::Bits;
 pub use floats::Floats;
 
 use super::catalog::{IndexSpec, Metric};
-use super::graph::beam::{Beam, End, Links, Pool};
+use super::graph::beam::{Beam, Links, Pool, Score};
 use super::graph::check::{check_links, check_rows, check_total};
 use super::graph::link::Table;
+use super::graph::scope::Scope;
 use super::graph::space::{self, Points, Scorer};
 use super::sections::{SectionWriter, Sections};
 use super::{BuildContext, Index, Probe, Scratch};
 use crate::error::{Error, Result};
 use crate::kernel::topk::TopK;
 use crate::quant::random::hash;
-use arrow_buffer::{BooleanBuffer, Buffer, ScalarBuffer, ToByteSlice};
+use arrow_buffer::{Buffer, ScalarBuffer, ToByteSlice};
 use build::Shape;
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
@@ -40,8 +41,6 @@ const MAX_LEVELS: usize = 32;
 pub trait Domain: Send + Sync + Sized {
     type Vectors: Send + Sync;
     type Points: Points;
-    /// What an exact score costs, in scores of the graph.
-    const EXACT_COST: usize;
 
     fn len(vectors: &Self::Vectors) -> usize;
     /// Node `i` is row `rows[i]`.
@@ -144,62 +143,30 @@ impl<D: Domain> Hnsw<D> {
         Ok(Hnsw { shape, domain, rows, levels })
     }
 
-    /// Whether the graph is likely to cost less than to look at each allowed row. The search has to go as much further as
-    /// rows are rarer, and meets about `m` new nodes with each that it expands.
-    fn is_worth_it(&self, wanted: usize, allowed: usize) -> bool {
-        let scored = (wanted * self.shape.m) as f64 * self.rows.len() as f64 / allowed as f64;
-        wanted < allowed && scored < (allowed * D::EXACT_COST) as f64
-    }
-
-    /// The hits of the one query of `probe` by the graph; false if it found too few, or gave up because allowed rows are
-    /// rarer around the query than elsewhere.
-    fn search_graph(
-        &self,
-        probe: &Probe,
-        wanted: usize,
-        allowed: usize,
-        buffers: &mut Buffers,
-        top: &mut TopK,
-    ) -> bool {
-        let (beam, target) = D::buffers(buffers);
-        self.domain.aim(probe, target);
-        let scorer = Scorer { space: self.domain.points(), target };
-        let mut entry = 0;
-        for level in self.levels[1..].iter().rev() {
-            entry = beam.descend(level.links(), &scorer, entry);
-        }
-        let links = self.levels[0].links();
-        let go_on = |scored| scored <= 2 * D::EXACT_COST * allowed && !probe.stop.load(Ordering::Relaxed);
-        let end = match probe.allow {
-            None => beam.search(links, &scorer, entry, wanted, |_| true, go_on),
-            Some(allow) => {
-                let allow = |node: u32| allow.value(self.rows[node as usize] as usize);
-                beam.search(links, &scorer, entry, wanted, allow, go_on)
-            }
-        };
-        if end == End::GaveUp || beam.pool.found() < probe.k {
-            return false;
-        }
-        self.domain.rank(probe, &beam.pool, &self.rows, top);
-        true
+    /// Where to enter the lowest level.
+    fn descend(&self, beam: &mut Beam, score: &impl Score) -> u32 {
+        self.levels[1..].iter().rev().fold(0, |entry, level| beam.descend(level.links(), score, entry))
     }
 }
 
 impl<D: Domain> Index for Hnsw<D> {
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
-        let allowed = probe.allow.map_or(self.rows.len(), BooleanBuffer::count_set_bits);
-        let wanted = probe.params.count("ef").max(probe.k);
-        if !self.is_worth_it(wanted, allowed) {
+        let scope = Scope::new(probe, &self.rows, probe.params.count("ef"));
+        if scope.few() {
             self.domain.scan(probe, tops);
             return Ok(());
         }
+        let (beam, target) = D::buffers(&mut scratch.hnsw);
+        let links = self.levels[0].links();
         for (probe, top) in probe.each(tops.len()).zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
                 break;
             }
-            if !self.search_graph(&probe, wanted, allowed, &mut scratch.hnsw, top) {
-                self.domain.scan(&probe, std::slice::from_mut(top));
-            }
+            self.domain.aim(&probe, target);
+            let scorer = Scorer { space: self.domain.points(), target };
+            // Of the 2 M links of a node about half lead to new ones.
+            scope.of(&probe).search(beam, links, &scorer, self.shape.m, |beam| self.descend(beam, &scorer));
+            self.domain.rank(&probe, &beam.pool, &self.rows, top);
         }
         Ok(())
     }

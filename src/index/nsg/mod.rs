@@ -17,16 +17,17 @@ mod tests;
 
 use super::catalog::IndexSpec;
 use super::exact;
-use super::graph::beam::{Beam, End, Links};
+use super::graph::beam::{Beam, Links};
 use super::graph::check::{check_links, check_rows, check_total};
-use super::graph::rank::{EXACT_COST, rank};
+use super::graph::rank::rank;
+use super::graph::scope::Scope;
 use super::graph::space::{Scorer, Space, Target};
 use super::sections::{SectionWriter, Sections};
 use super::vectors::FloatVectors;
 use super::{BuildContext, Index, Probe, Progress, Scratch};
 use crate::error::{Error, Result};
 use crate::kernel::topk::TopK;
-use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, ScalarBuffer, ToByteSlice};
+use arrow_buffer::{Buffer, MutableBuffer, ScalarBuffer, ToByteSlice};
 use build::Shape;
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
@@ -91,62 +92,28 @@ impl Nsg {
         check_links(&links, total, NAME)?;
         Ok(Nsg { vectors, space, rows, links, out_degree: shape.out_degree, entry })
     }
-
-    /// Whether the graph is likely to cost less than to look at each allowed row. The search has to go as much further as
-    /// rows are rarer, and about half of the links of a node that it expands lead to new ones.
-    fn is_worth_it(&self, wanted: usize, allowed: usize) -> bool {
-        let scored = (wanted * self.out_degree / 2) as f64 * self.rows.len() as f64 / allowed as f64;
-        wanted < allowed && scored < (allowed * EXACT_COST) as f64
-    }
-
-    /// The hits of one query by the graph; false if it found too few, or gave up because allowed rows are rarer around
-    /// the query than elsewhere.
-    fn search_graph(
-        &self,
-        query: &[f32],
-        probe: &Probe,
-        wanted: usize,
-        allowed: usize,
-        buffers: &mut Buffers,
-        top: &mut TopK,
-    ) -> bool {
-        let Buffers { beam, target } = buffers;
-        self.space.aim_at_query(query, target);
-        let scorer = Scorer { space: &self.space, target };
-        let links = Links { table: &self.links, degree: self.out_degree };
-        let go_on = |scored| scored <= 2 * EXACT_COST * allowed && !probe.stop.load(Ordering::Relaxed);
-        let end = match probe.allow {
-            None => beam.search(links, &scorer, self.entry, wanted, |_| true, go_on),
-            Some(allow) => {
-                let allow = |node: u32| allow.value(self.rows[node as usize] as usize);
-                beam.search(links, &scorer, self.entry, wanted, allow, go_on)
-            }
-        };
-        if end == End::GaveUp || beam.pool.found() < probe.k {
-            return false;
-        }
-        rank(self.space.metric, &self.vectors, query, probe.k, &beam.pool, &self.rows, top);
-        true
-    }
 }
 
 impl Index for Nsg {
     /// Milvus' `search_length` is the width of the search; one below k finds k rows all the same (Milvus 1.x pads with -1).
     fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
-        let allowed = probe.allow.map_or(self.rows.len(), BooleanBuffer::count_set_bits);
-        let wanted = probe.params.count("search_length").max(probe.k);
         let metric = self.space.metric;
-        if !self.is_worth_it(wanted, allowed) {
+        let scope = Scope::new(probe, &self.rows, probe.params.count("search_length"));
+        if scope.few() {
             exact::scan(metric, &self.vectors, probe, tops);
             return Ok(());
         }
-        for (query, top) in probe.floats().chunks_exact(self.vectors.dim()).zip(tops) {
+        let Buffers { beam, target } = &mut scratch.nsg;
+        let links = Links { table: &self.links, degree: self.out_degree };
+        for (probe, top) in probe.each(tops.len()).zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
                 break;
             }
-            if !self.search_graph(query, probe, wanted, allowed, &mut scratch.nsg, top) {
-                exact::scan(metric, &self.vectors, &probe.with_floats(query), std::slice::from_mut(top));
-            }
+            self.space.aim_at_query(probe.floats(), target);
+            let scorer = Scorer { space: &self.space, target };
+            // About half of the links of a node lead to new ones.
+            scope.of(&probe).search(beam, links, &scorer, self.out_degree / 2, |_| self.entry);
+            rank(metric, &self.vectors, probe.floats(), probe.k, &beam.pool, &self.rows, top);
         }
         Ok(())
     }
