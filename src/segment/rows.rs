@@ -3,7 +3,7 @@
 use crate::batch;
 use crate::error::{Error, Result};
 use crate::index::vectors::{BinaryVectors, FloatVectors, Vectors};
-use crate::schema::{DataType, Field, Schema};
+use crate::schema::{DataType, Schema};
 use crate::segment::Reservation;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int64Type};
@@ -137,9 +137,8 @@ impl Rows {
 
 /// The one field of vectors that every schema has.
 fn vectors_of(schema: &Schema, batch: &RecordBatch) -> Vectors {
-    let is_vector = |field: &(usize, &Field)| field.1.data_type.is_vector();
-    let found = schema.fields().iter().enumerate().find(is_vector);
-    let (at, field) = found.expect("a schema without vectors is refused when it is made");
+    let at = schema.vector_at();
+    let field = &schema.fields()[at];
     let column = batch.column(at);
     if field.data_type == DataType::BinaryVector {
         let column = column.as_fixed_size_binary();
