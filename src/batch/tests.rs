@@ -149,3 +149,160 @@ fn keys_to_delete() {
     let nulls: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
     assert!(canonical_keys(&schema(false), &nulls).is_err());
 }
+
+const KINDS: &str = r#"{"enable_dynamic_field":true,"fields":[{"name":"id","data_type":"Int64","is_primary":true},
+    {"name":"n","data_type":"Int8","nullable":true},{"name":"d","data_type":"Float","default_value":0.5},
+    {"name":"t","data_type":"VarChar","max_length":3,"nullable":true,"default_value":"x"},
+    {"name":"a","data_type":"Array","element_type":"Int32","max_capacity":3,"nullable":true},
+    {"name":"v","data_type":"FloatVector","dim":2}]}"#;
+
+fn kinds() -> Schema {
+    Schema::from_json(KINDS).unwrap()
+}
+
+/// Rows of that schema with the columns in the place of its own.
+fn with_columns(rows: usize, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    let mut all: Vec<(&str, ArrayRef)> =
+        vec![("id", ids(&(0..rows as i64).collect::<Vec<_>>())), ("v", vectors(vec![0.0; rows * 2], 2))];
+    all.extend(columns);
+    let named = all.into_iter().map(|(name, column)| (name, column, true));
+    canonical(&kinds(), &RecordBatch::try_from_iter_with_nullable(named).unwrap(), no_ids)
+}
+
+fn meta(columns: Vec<(&str, ArrayRef)>, row: usize) -> String {
+    let rows = columns[0].1.len();
+    with_columns(rows, columns).unwrap().column(6).as_string::<i32>().value(row).to_owned()
+}
+
+#[test]
+fn nothing_given_is_null_or_the_default() {
+    let rows = with_columns(2, vec![]).unwrap();
+    assert_eq!(rows.column(1).null_count(), 2);
+    assert_eq!(rows.column(2).as_primitive::<Float32Type>().values(), &[0.5, 0.5]);
+    assert_eq!(rows.column(3), &texts(&["x", "x"]));
+    assert_eq!(rows.column(4).null_count(), 2);
+    assert_eq!(rows.column(6), &texts(&["{}", "{}"]));
+    let d: ArrayRef = Arc::new(Float32Array::from(vec![None, Some(2.0)]));
+    let t: ArrayRef = Arc::new(LargeStringArray::from(vec![Some("a"), None]));
+    let rows = with_columns(2, vec![("d", d), ("t", t)]).unwrap();
+    assert_eq!(rows.column(2).as_primitive::<Float32Type>().values(), &[0.5, 2.0]);
+    assert_eq!(rows.column(3), &texts(&["a", "x"]));
+}
+
+#[test]
+fn under_a_null_is_nothing_of_what_came() {
+    let garbage = arrow_array::Int8Array::new(
+        vec![1i8, 2, 3].into(),
+        Some(arrow_buffer::NullBuffer::from(vec![true, false, true])),
+    );
+    let rows = with_columns(3, vec![("n", Arc::new(garbage))]).unwrap();
+    let kept = rows.column(1).as_primitive::<arrow_array::types::Int8Type>();
+    assert_eq!((kept.values().to_vec(), kept.null_count()), (vec![1, 0, 3], 1));
+}
+
+#[test]
+fn lists_of_every_layout() {
+    let item = || Arc::new(ArrowField::new("x", ArrowType::Int64, true));
+    let values: ArrayRef = Arc::new(Int64Array::from(vec![9, 1, 2, 3, 4, 5]));
+    let nulls = Some(arrow_buffer::NullBuffer::from(vec![true, false, true]));
+    let offsets = |ends: &[i64]| arrow_buffer::OffsetBuffer::new(ends.to_vec().into());
+    // The null list has elements, which are left out.
+    let large = arrow_array::LargeListArray::new(item(), offsets(&[1, 2, 4, 6]), values.clone(), nulls);
+    let fixed = FixedSizeListArray::new(item(), 2, values.clone(), None);
+    let lists = |column: ArrayRef| -> Vec<Option<Vec<i32>>> {
+        let rows = with_columns(3, vec![("a", column)]).unwrap();
+        assert_eq!(rows.column(4).data_type(), &kinds().fields()[4].arrow_type());
+        let lists = rows.column(4).as_list::<i32>().clone();
+        let list = |list: ArrayRef| list.as_primitive::<arrow_array::types::Int32Type>().values().to_vec();
+        lists.iter().map(|found| found.map(list)).collect()
+    };
+    assert_eq!(lists(Arc::new(large)), [Some(vec![1]), None, Some(vec![4, 5])]);
+    assert_eq!(lists(Arc::new(fixed)), [Some(vec![9, 1]), Some(vec![2, 3]), Some(vec![4, 5])]);
+    let long = FixedSizeListArray::new(item(), 3, values, None);
+    assert_eq!(with_columns(2, vec![("a", Arc::new(long.clone()))]).unwrap().num_rows(), 2);
+    let slice = with_columns(1, vec![("a", Arc::new(long.slice(1, 1)))]).unwrap();
+    assert_eq!(bytes(&kinds(), &slice), (8 + 1 + 4 + 4 + 4 + 8 + 4) + 1 + 3 * 4 + 2);
+}
+
+#[test]
+fn dynamic_values_of_every_type() {
+    let list: ArrayRef = Arc::new(FixedSizeListArray::new(
+        Arc::new(ArrowField::new("x", ArrowType::Boolean, true)),
+        2,
+        Arc::new(BooleanArray::from(vec![Some(true), None])),
+        None,
+    ));
+    let unsigned: ArrayRef = Arc::new(arrow_array::UInt64Array::from(vec![u64::MAX]));
+    let single: ArrayRef = Arc::new(Float32Array::from(vec![0.1]));
+    let both = arrow_array::StructArray::from(vec![
+        (Arc::new(ArrowField::new("k\"", ArrowType::Int64, false)), ids(&[-1])),
+        (Arc::new(ArrowField::new("l", list.data_type().clone(), false)), list.clone()),
+    ]);
+    assert_eq!(
+        meta(vec![("a b", unsigned), ("é", single), ("s", Arc::new(both)), ("t\\", texts(&["\n"]))], 0),
+        r#"{"a b":18446744073709551615,"é":0.1,"s":{"k\"":-1,"l":[true,null]},"t\\":"\n"}"#
+    );
+    let some: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(1)]));
+    assert_eq!(meta(vec![("x", some.clone())], 0), "{}");
+    assert_eq!(meta(vec![("$meta", texts(&["{}", " {\"y\": 2 } "])), ("x", some)], 1), r#" {"y": 2 ,"x":1}"#);
+    let dates: ArrayRef = Arc::new(arrow_array::Date32Array::from(vec![1]));
+    let error = with_columns(1, vec![("day", dates)]).unwrap_err();
+    assert!(error.message().contains("dynamic field day, row 0: a column of Date32 cannot be"));
+}
+
+#[test]
+fn texts_that_are_json_already() {
+    let json = ArrowField::new("j", ArrowType::Utf8, true)
+        .with_metadata([("ARROW:extension:name".to_owned(), JSON_EXTENSION.to_owned())].into());
+    let fields = vec![
+        ArrowField::new("id", ArrowType::Int64, false),
+        ArrowField::new("v", vectors(vec![0.0; 2], 2).data_type().clone(), false),
+        json,
+    ];
+    let insert = |text: &str| {
+        let columns = vec![ids(&[1]), vectors(vec![0.0; 2], 2), texts(&[text])];
+        let batch =
+            RecordBatch::try_new(Arc::new(arrow_schema::Schema::new(fields.clone())), columns).unwrap();
+        canonical(&kinds(), &batch, no_ids)
+    };
+    assert_eq!(insert("[1]").unwrap().column(6), &texts(&[r#"{"j":[1]}"#]));
+    assert!(insert("[1").unwrap_err().message().contains("is not JSON"));
+}
+
+#[test]
+fn output_names_of_dynamic_keys() {
+    let schema = kinds();
+    for (name, key) in [
+        ("x", Some("x")),
+        ("n", None),
+        ("$meta", None),
+        ("$meta[\"x y\"]", Some("x y")),
+        ("$meta['n']", Some("n")),
+        ("$meta[ 'x' ]", Some("x")),
+        ("$meta[x]", None),
+        ("$meta['x'", None),
+        ("$meta['x']['y']", None),
+        ("$meta['']", None),
+        ("", None),
+    ] {
+        assert_eq!(key_of(&schema, name), key, "{name}");
+    }
+    assert_eq!(key_of(&self::schema(false), "x"), None);
+    let objects = texts(&[r#"{"a":{"b":"]}"},"k":1}"#, "{}", r#"{"k": null}"#, r#"{"k\u0041":2,"k":[ 1 ]}"#]);
+    let found = values_of_key(&objects, "k");
+    let found: Vec<Option<&str>> = found.as_string::<i32>().iter().collect();
+    assert_eq!(found, [Some("1"), None, Some("null"), Some("[ 1 ]")]);
+    assert_eq!(values_of_key(&objects, "kA").as_string::<i32>().value(3), "2");
+}
+
+#[test]
+fn older_rows_are_widened() {
+    let rows = with_columns(2, vec![]).unwrap();
+    let field = |text: &str| crate::schema::Field::from_json(text).unwrap();
+    let schema = kinds().with_field(field(r#"{"name":"x","data_type":"Bool","nullable":true}"#)).unwrap();
+    let schema = schema.with_field(field(r#"{"name":"y","data_type":"Int16","default_value":7}"#)).unwrap();
+    let wide = widened(&schema, rows.clone()).unwrap();
+    assert_eq!((wide.num_columns(), wide.column(7).null_count()), (9, 2));
+    assert_eq!(wide.column(8).as_primitive::<arrow_array::types::Int16Type>().values(), &[7, 7]);
+    assert_eq!(widened(&kinds(), rows.clone()).unwrap(), rows);
+}

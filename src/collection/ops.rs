@@ -164,6 +164,22 @@ mod tests {
     }
 
     #[test]
+    fn records_of_before_a_field_was_added() {
+        let before = schema("Int64");
+        let field =
+            crate::schema::Field::from_json(r#"{"name":"x","data_type":"Int8","nullable":true}"#).unwrap();
+        let after = before.with_field(field).unwrap();
+        // Whether the schema has grown when a record is written does not matter: the rows have not.
+        for written in [insert().encode(&before), insert().encode(&after)] {
+            let Op::Insert(rows) = Op::decode(&after, written).unwrap() else { panic!() };
+            assert_eq!((rows.num_columns(), rows.column(2).null_count()), (3, 2));
+            let later = Op::Insert(rows).encode(&after);
+            assert!(Op::decode(&after, later.clone()).is_ok());
+            assert!(Op::decode(&before, later).is_err(), "a schema that lacks a column");
+        }
+    }
+
+    #[test]
     fn bad_records_are_errors() {
         let good = insert().encode(&schema("Int64"));
         for cut in 0..good.len() - ALIGNMENT {

@@ -8,7 +8,7 @@ use super::error;
 use super::input::owned_text;
 use crate::collection::{QueryResult, SearchResult as Hits};
 use crate::error::Result;
-use crate::schema::{DataType, Schema};
+use crate::schema::{DataType, Field, Schema};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -54,9 +54,10 @@ impl SearchResult {
     ) -> Result<SearchResult> {
         let (names, primary) = (rows.schema(), schema.primary());
         let views = names.fields().iter().zip(rows.columns()).map(|(given, column)| {
-            // What is no field is a dynamic key.
-            match schema.field(given.name()) {
-                Some((_, field)) => View::new(&field.name, field.data_type, field.element_type, column),
+            // What is no field is a dynamic key; one may have become a field meanwhile.
+            let of_its_type = |field: &&Field| field.arrow_type() == *column.data_type();
+            match schema.field(given.name()).map(|(_, field)| field).filter(of_its_type) {
+                Some(field) => View::new(&field.name, field.data_type, field.element_type, column),
                 None => View::new(given.name(), DataType::Json, None, column),
             }
         });

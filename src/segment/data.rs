@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::index::vectors::Vectors;
     use crate::segment::Rows;
-    use crate::segment::rows::tests::{batch, schema};
+    use crate::segment::rows::tests::{batch, schema, sparse_batch, sparse_schema};
     use arrow_array::Array;
 
     fn encoded(batch: &RecordBatch) -> Buffer {
@@ -181,6 +181,28 @@ mod tests {
             for buffer in column.to_data().buffers().iter().filter(|b| !b.is_empty()) {
                 assert!(file.contains(&buffer.as_ptr()), "a column of {} was copied", column.data_type());
             }
+        }
+    }
+
+    #[test]
+    fn nulls_arrays_and_later_fields() {
+        let (schema, written) = (sparse_schema(), sparse_batch(&(0..100).collect::<Vec<_>>()));
+        let bytes = encoded(&written);
+        assert_eq!(decode(&bytes, &schema).unwrap(), written);
+        let full = sparse_batch(&[1, 2, 4]);
+        assert_eq!(decode(&encoded(&full), &schema).unwrap(), full);
+        let field = |text: &str| Field::from_json(text).unwrap();
+        let grown =
+            schema.with_field(field(r#"{"name":"x","data_type":"Int8","default_value":-3}"#)).unwrap();
+        let grown = grown.with_field(field(r#"{"name":"y","data_type":"JSON","nullable":true}"#)).unwrap();
+        let read = decode(&bytes, &grown).unwrap();
+        assert_eq!(read, crate::batch::widened(&grown, written).unwrap());
+        assert_eq!(decode(&encoded(&read), &grown).unwrap(), read);
+        assert!(decode(&encoded(&read), &schema).is_err(), "columns that the schema does not have");
+        for at in 0..bytes.len() {
+            let mut changed = bytes.to_vec();
+            changed[at] ^= 0xff;
+            let _ = decode(&Buffer::from(changed), &schema);
         }
     }
 

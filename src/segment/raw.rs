@@ -164,7 +164,7 @@ fn damaged(field: &Field, error: arrow_schema::ArrowError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::rows::tests::{batch, schema};
+    use crate::segment::rows::tests::{batch, schema, sparse_batch, sparse_schema};
 
     #[test]
     fn rows_come_back_without_a_copy() {
@@ -175,6 +175,50 @@ mod tests {
             let again = assemble(&schema(), 10, rows.num_rows(), raw.clone()).unwrap();
             assert_eq!(again, rows);
             assert_eq!(again.column(0).to_data().buffers()[0].as_ptr(), raw[0].as_ptr());
+        }
+    }
+
+    #[test]
+    fn nulls_and_arrays_come_back() {
+        let (schema, rows) = (sparse_schema(), sparse_batch(&(0..77).collect::<Vec<_>>()));
+        let columns = schema.fields().len();
+        for rows in [rows.clone(), rows.slice(13, 21), rows.slice(1, 2), rows.slice(3, 0)] {
+            let raw = buffers(&schema, &rows);
+            assert_eq!(raw.len(), buffer_count(&schema, columns));
+            assert_eq!(assemble(&schema, columns, rows.num_rows(), raw.clone()).unwrap(), rows);
+            for at in 0..raw.len() {
+                assert!(assemble(&schema, columns, rows.num_rows(), raw[..at].to_vec()).is_err());
+                let mut short = raw.clone();
+                // An empty bitmap means that nothing is null.
+                if raw[at].len() > 1 {
+                    short[at] = short[at].slice_with_length(0, raw[at].len() - 1);
+                    assert!(assemble(&schema, columns, rows.num_rows(), short).is_err(), "buffer {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn offsets_that_lie_are_errors() {
+        let (schema, rows) = (sparse_schema(), sparse_batch(&(1..9).collect::<Vec<_>>()));
+        let columns = schema.fields().len();
+        let raw = buffers(&schema, &rows);
+        for at in 0..raw.len() {
+            for place in 0..raw[at].len() {
+                for bit in [0x01, 0x80, 0xff] {
+                    let mut bytes = raw[at].to_vec();
+                    bytes[place] ^= bit;
+                    let mut changed = raw.clone();
+                    changed[at] = Buffer::from_vec(bytes);
+                    // Refused, or rows that can be read to the end.
+                    if let Ok(read) = assemble(&schema, columns, rows.num_rows(), changed) {
+                        let _ = buffers(&schema, &read);
+                    }
+                }
+            }
+        }
+        for columns in [0, 3, columns - 1, columns + 1, usize::MAX] {
+            assert!(assemble(&schema, columns, rows.num_rows(), raw.clone()).is_err(), "{columns}");
         }
     }
 
