@@ -145,7 +145,7 @@ impl Core {
 
     fn limits(&self, bytes: u64) -> Limits {
         let mut bytes = bytes.min(self.store.options.segment_bytes());
-        let is_text = |data_type| matches!(data_type, DataType::VarChar | DataType::Json);
+        let is_text = |data_type| matches!(data_type, DataType::VarChar | DataType::Json | DataType::Array);
         if self.schema.fields().iter().any(|field| is_text(field.data_type)) {
             bytes = bytes.min(MAX_TEXT);
         }

@@ -6,7 +6,7 @@ use crate::collection::types::Definition;
 use crate::database::meta::CollectionMeta;
 use crate::database::store::{READ_ATTEMPTS, Store, Writing};
 use crate::error::{Code, Error, Result};
-use crate::schema::Schema;
+use crate::schema::{Schema, Versions};
 use crate::segment::{Growing, Reservation, Rows, SegmentView};
 use crate::storage::checked;
 use crate::storage::wal::Wal;
@@ -24,7 +24,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 pub struct Core {
     pub store: Arc<Store>,
     pub id: u64,
-    pub schema: Arc<Schema>,
+    /// Its newest version: fields may be added.
+    pub schema: Versions,
     pub dir: PathBuf,
     pub name: RwLock<String>,
     /// Changes that wait for a leader.
@@ -204,12 +205,15 @@ impl Core {
         }
     }
 
-    /// Runs `read` on the current snapshot. A read-only database may find that the writer has removed files of it: then
+    /// Runs `read` on the current snapshot, again if a field was added meanwhile: the rows of the snapshot have the fields
+    /// that the schema had before, at least. A read-only database may find that the writer has removed files of it: then
     /// it looks at the manifest again, and `read` runs on what that says.
     pub fn on_snapshot<T>(&self, read: impl Fn(&Arc<Snapshot>) -> Result<T>) -> Result<T> {
         for _ in 0..READ_ATTEMPTS {
+            let fields = self.schema.fields().len();
             let snapshot = self.snapshot.load_full();
             match read(&snapshot) {
+                _ if self.schema.fields().len() != fields => {}
                 Err(error)
                     if self.store.options.read_only && matches!(error.code(), Code::Io | Code::Corrupt) =>
                 {

@@ -30,6 +30,7 @@ fn vector_kind(field: &Field) -> Result<VectorKind> {
         DataType::FloatVector => Ok(VectorKind::Float),
         DataType::BinaryVector => Ok(VectorKind::Binary),
         DataType::Json => Err(Error::invalid("create index on JSON field is not supported")),
+        DataType::Array => Err(Error::invalid("create index on Array field is not supported")),
         other => Err(Error::new(
             Code::IndexTypeNotSupported,
             format!("an index on field {} of type {} is not supported", field.name, other.name()),

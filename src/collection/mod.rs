@@ -4,6 +4,7 @@ mod build;
 mod compact;
 pub(crate) mod core;
 mod describe;
+mod fields;
 mod indexes;
 mod merge;
 mod open;
@@ -26,7 +27,7 @@ pub use crate::index::Queries;
 
 use self::core::Core;
 use crate::error::Result;
-use crate::schema::Schema;
+use crate::schema::{Field, Schema};
 use arrow_array::{ArrayRef, RecordBatch};
 use serde_json::Value;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ impl Collection {
         Ok(self.core.name.read().clone())
     }
 
+    /// The schema of now: fields may be added.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.core.schema
     }
@@ -58,11 +60,17 @@ impl Collection {
         self.core.describe()
     }
 
-    /// Columns by name: every field of the schema but an auto_id primary key. Fixed-size lists of Float32 for float
-    /// vectors, FixedSizeBinary for binary vectors, Utf8 for varchar and JSON. Durable when it returns (durability
+    /// Columns by name: every field of the schema but an auto_id primary key and those that are nullable or have a default
+    /// value; in a collection with a dynamic field any other too. Fixed-size lists of Float32 for float vectors,
+    /// FixedSizeBinary for binary vectors, Utf8 for varchar and JSON, lists for arrays. Durable when it returns (durability
     /// `sync`), visible to every search that starts afterwards; an error leaves nothing behind.
     pub fn insert(&self, columns: RecordBatch) -> Result<Inserted> {
         self.core.insert(&columns)
+    }
+
+    /// Adds a field, which rows of before have as null or with its default value: it is nullable or has one.
+    pub fn add_field(&self, field: Field) -> Result<()> {
+        self.core.add_field(field)
     }
 
     /// Deletes by primary keys (Int64Array or StringArray); says how many rows there were.

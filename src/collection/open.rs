@@ -9,7 +9,7 @@ use crate::collection::types::Definition;
 use crate::database::meta::{CollectionMeta, SegmentMeta};
 use crate::database::store::Store;
 use crate::error::{Error, Result};
-use crate::schema::Schema;
+use crate::schema::{Schema, Versions};
 use crate::segment::{IndexFile, Live, Sealed, SegmentView};
 use crate::storage::wal::{self, Wal};
 use crate::{batch, storage::checked};
@@ -35,8 +35,7 @@ impl Core {
     /// Opens a collection and reads its log. Nothing is written: a writer goes on with [`Core::resume`].
     pub fn open(store: &Arc<Store>, meta: &CollectionMeta) -> Result<(Core, wal::Found)> {
         let within = |error: Error| error.within(format!("cannot open collection {}", meta.name));
-        let schema =
-            Arc::new(Schema::from_json(&meta.schema.to_string()).map_err(|e| corrupt_schema(e, &meta.name))?);
+        let schema = schema_of(meta)?;
         let core = Core {
             store: store.clone(),
             id: meta.id,
@@ -44,7 +43,7 @@ impl Core {
             name: RwLock::new(meta.name.clone()),
             queue: Mutex::default(),
             writer: Mutex::new(Writer::new(store, &schema)),
-            schema,
+            schema: Versions::new(schema),
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             maintenance: Mutex::default(),
             definitions: Mutex::default(),
@@ -64,14 +63,18 @@ impl Core {
     /// What the manifest and the log say. Segments and indexes that this collection has open already are shared.
     pub fn read_state(&self, meta: &CollectionMeta) -> Result<(Writer, wal::Found)> {
         let before = self.snapshot.load_full();
-        let mut writer = Writer::new(&self.store, &self.schema);
+        let schema = match self.schema.stored() == meta.schema {
+            true => self.schema.clone(),
+            false => schema_of(meta)?,
+        };
+        let mut writer = Writer::new(&self.store, &schema);
         writer.definition = match (meta.indexes.first(), &before.definition) {
             (Some(index), Some(known)) if known.id == index.id => Some(known.clone()),
-            (Some(index), _) => Some(Arc::new(Definition::from_meta(&self.schema, index)?)),
+            (Some(index), _) => Some(Arc::new(Definition::from_meta(&schema, index)?)),
             (None, _) => None,
         };
         for segment in &meta.segments {
-            let view = self.segment(segment, writer.definition.as_ref(), &before)?;
+            let view = self.segment(&schema, segment, writer.definition.as_ref(), &before)?;
             writer.sealed.push(view);
         }
         let vfs = &self.store.shared.vfs;
@@ -99,6 +102,7 @@ impl Core {
 
     fn segment(
         &self,
+        schema: &Arc<Schema>,
         meta: &SegmentMeta,
         definition: Option<&Arc<Definition>>,
         before: &Snapshot,
@@ -108,7 +112,7 @@ impl Core {
         let known = before.sealed.iter().find(|view| view.as_sealed().is_some_and(|s| s.id() == meta.id));
         let sealed = match known.and_then(SegmentView::as_sealed) {
             Some(sealed) if known.is_some_and(|view| view.len() == rows) => sealed.clone(),
-            _ => Arc::new(Sealed::new(shared.clone(), self.schema.clone(), &self.dir, meta.id, rows)),
+            _ => Arc::new(Sealed::new(shared.clone(), schema.clone(), &self.dir, meta.id, rows)),
         };
         let live = match meta.deletes {
             0 => Live::all(rows),
@@ -129,21 +133,22 @@ impl Core {
 
     /// Applies one record of the log.
     fn replay(&self, writer: &mut Writer, record: &[u8]) -> Result<()> {
-        let op = Op::decode(&self.schema, record.to_vec())?;
+        let schema = writer.growing.schema().clone();
+        let op = Op::decode(&schema, record.to_vec())?;
         let (mut opened, mut memory) = (Vec::new(), None);
         match &op {
             Op::Insert(rows) => {
                 // Acknowledged rows come in whatever the limit of memory is today.
-                memory = Some(self.store.shared.memory.force(batch::bytes(&self.schema, rows)));
-                if self.schema.auto_id() {
-                    let ids = rows.column(self.schema.primary_at()).as_primitive::<Int64Type>().values();
+                memory = Some(self.store.shared.memory.force(batch::bytes(&schema, rows)));
+                if schema.auto_id() {
+                    let ids = rows.column(schema.primary_at()).as_primitive::<Int64Type>().values();
                     let next = ids.iter().max().map_or(0, |id| id.saturating_add(1));
                     self.next_auto_id.fetch_max(next, Ordering::AcqRel);
                 }
             }
             Op::Delete(_) => opened = writer.open_sealed()?,
         }
-        self.apply(writer, &opened, &op, memory);
+        self.apply(writer, &opened, &op, memory)?;
         writer.logged += record.len() as u64;
         Ok(())
     }
@@ -203,6 +208,11 @@ impl Core {
     }
 }
 
-fn corrupt_schema(error: Error, name: &str) -> Error {
-    Error::corrupt(format!("the schema of collection {name} cannot be read: {}", error.message()))
+/// The schema that the manifest has.
+fn schema_of(meta: &CollectionMeta) -> Result<Arc<Schema>> {
+    let corrupt = |error: Error| {
+        let (name, why) = (&meta.name, error.message());
+        Error::corrupt(format!("the schema of collection {name} cannot be read: {why}"))
+    };
+    Schema::from_json(&meta.schema.to_string()).map(Arc::new).map_err(corrupt)
 }

@@ -1,7 +1,8 @@
 //! What the write-ahead log records: inserted rows as the buffers of their columns, deletes as lists of keys.
 //!
-//! A record is its kind in 8 bytes and its body: of an insert the number of rows (8 bytes, little-endian), then each
-//! buffer of [`raw::buffers`] behind its length (8 bytes), padded to 8; of a delete the keys, 8 bytes each or text
+//! A record begins with 8 bytes: its kind (1), zeros, and of an insert the number of columns (4, little-endian), which are
+//! fewer than the schema's fields where fields were added since. Its body: of an insert the number of rows (8 bytes), then
+//! each buffer of [`raw::buffers`] behind its length (8 bytes), padded to 8; of a delete the keys, 8 bytes each or text
 //! behind its length (4 bytes).
 
 use crate::error::{Error, Result};
@@ -13,6 +14,8 @@ use arrow_buffer::Buffer;
 use std::sync::Arc;
 
 const HEADER: usize = 8;
+/// Where the number of columns stands.
+const COLUMNS: usize = 4;
 const ALIGNMENT: usize = 8;
 const INSERT: u8 = 1;
 const DELETE_INT: u8 = 2;
@@ -33,6 +36,7 @@ impl Op {
         match self {
             Op::Insert(rows) => {
                 out[0] = INSERT;
+                out[COLUMNS..HEADER].copy_from_slice(&(rows.num_columns() as u32).to_le_bytes());
                 out.extend_from_slice(&(rows.num_rows() as u64).to_le_bytes());
                 let buffers = raw::buffers(schema, rows);
                 out.reserve_exact(buffers.iter().map(|buffer| buffer.len() + 2 * ALIGNMENT).sum());
@@ -82,6 +86,8 @@ impl Op {
 
 fn rows(schema: &Schema, record: Buffer) -> Result<RecordBatch> {
     let too_short = || Error::corrupt("it is too short");
+    let columns = record.get(COLUMNS..).and_then(|rest| rest.first_chunk::<4>()).ok_or_else(too_short)?;
+    let columns = u32::from_le_bytes(*columns) as usize;
     let mut at = HEADER;
     let take_length = |at: &mut usize| -> Result<usize> {
         let bytes = record.get(*at..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(too_short)?;
@@ -89,14 +95,15 @@ fn rows(schema: &Schema, record: Buffer) -> Result<RecordBatch> {
         usize::try_from(u64::from_le_bytes(*bytes)).map_err(|_| too_short())
     };
     let rows = take_length(&mut at)?;
-    let mut buffers = Vec::with_capacity(raw::buffer_count(schema));
-    for _ in 0..raw::buffer_count(schema) {
+    let count = raw::buffer_count(schema, columns);
+    let mut buffers = Vec::with_capacity(count);
+    for _ in 0..count {
         let length = take_length(&mut at)?;
         let end = at.checked_add(length).filter(|&end| end <= record.len()).ok_or_else(too_short)?;
         buffers.push(record.slice_with_length(at, length));
         at = end.next_multiple_of(ALIGNMENT);
     }
-    raw::assemble(schema, rows, buffers)
+    raw::assemble(schema, columns, rows, buffers)
 }
 
 fn int_keys(bytes: &[u8]) -> Option<ArrayRef> {
@@ -153,6 +160,22 @@ mod tests {
             assert_eq!(&again, &keys);
             let other = if key == "Int64" { "VarChar" } else { "Int64" };
             assert!(Op::decode(&schema(other), record).is_err());
+        }
+    }
+
+    #[test]
+    fn records_of_before_a_field_was_added() {
+        let before = schema("Int64");
+        let field =
+            crate::schema::Field::from_json(r#"{"name":"x","data_type":"Int8","nullable":true}"#).unwrap();
+        let after = before.with_field(field).unwrap();
+        // Whether the schema has grown when a record is written does not matter: the rows have not.
+        for written in [insert().encode(&before), insert().encode(&after)] {
+            let Op::Insert(rows) = Op::decode(&after, written).unwrap() else { panic!() };
+            assert_eq!((rows.num_columns(), rows.column(2).null_count()), (3, 2));
+            let later = Op::Insert(rows).encode(&after);
+            assert!(Op::decode(&after, later.clone()).is_ok());
+            assert!(Op::decode(&before, later).is_err(), "a schema that lacks a column");
         }
     }
 

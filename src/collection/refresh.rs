@@ -40,7 +40,7 @@ impl Core {
             meta.name.clone_into(&mut self.name.write());
         }
         *self.seen.lock() = news.seen;
-        self.publish(&news.writer);
+        self.show_rows(&news.writer);
         *self.writer.lock() = news.writer;
     }
 

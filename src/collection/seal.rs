@@ -212,7 +212,7 @@ fn split(chunks: &[SegmentView]) -> Vec<Vec<SegmentView>> {
 /// Bytes of the longest text column.
 fn most_text(chunk: &SegmentView) -> u64 {
     match &chunk.source {
-        Source::Growing(rows) => rows.batch().columns().iter().map(batch::text_bytes).max().unwrap_or(0),
+        Source::Growing(rows) => rows.batch().columns().iter().map(batch::variable_bytes).max().unwrap_or(0),
         Source::Sealed(_) => 0,
     }
 }

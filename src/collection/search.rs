@@ -1,10 +1,10 @@
 //! Search: checks, one pass over the segments of a snapshot, and the merge of what they found.
 
-use crate::batch::not_finite;
+use crate::batch::{key_of, not_finite, values_of_key};
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::merge::{Batch, Found, Merger, Target};
 use crate::collection::query::Limit;
-use crate::collection::types::{SearchOptions, SearchResult};
+use crate::collection::types::{Output, SearchOptions, SearchResult};
 use crate::error::{Code, Error, Result};
 use crate::index::Queries;
 use crate::index::catalog::{IndexSpec, IndexType, Metric, Params, SearchParams, VectorKind};
@@ -29,7 +29,7 @@ struct Plan<'a> {
     k: usize,
     spec: Arc<IndexSpec>,
     params: SearchParams,
-    output: Vec<usize>,
+    output: Vec<Output>,
     round: i32,
 }
 
@@ -102,19 +102,27 @@ impl Core {
         Ok(Plan { queries, k, spec, params, output, round })
     }
 
-    /// The places of the output fields; `*` is all of them.
-    pub fn output_fields(&self, names: &[&str]) -> Result<Vec<usize>> {
-        let mut places = Vec::with_capacity(names.len());
+    /// The output fields, each once; `*` is all fields. In a collection with a dynamic field other names are keys of it.
+    pub fn output_fields(&self, names: &[&str]) -> Result<Vec<Output>> {
+        let schema = &*self.schema;
+        let mut output: Vec<Output> = Vec::with_capacity(names.len());
         for &name in names {
-            if name == "*" {
-                places.extend(0..self.schema.fields().len());
-            } else {
-                places.push(self.schema.field(name).ok_or_else(|| not_exist(name))?.0);
+            let found = match (name, schema.field(name)) {
+                ("*", _) => (0..schema.fields().len()).map(|place| Output { place, key: None }).collect(),
+                (_, Some((place, _))) => vec![Output { place, key: None }],
+                (_, None) => {
+                    let key = key_of(schema, name).zip(schema.dynamic_at());
+                    let (key, place) = key.ok_or_else(|| not_exist(name))?;
+                    vec![Output { place, key: Some(key.to_owned()) }]
+                }
+            };
+            for one in found {
+                if !output.contains(&one) {
+                    output.push(one);
+                }
             }
         }
-        let mut seen = [false; crate::schema::MAX_FIELDS];
-        places.retain(|&place| !std::mem::replace(&mut seen[place], true));
-        Ok(places)
+        Ok(output)
     }
 
     /// The hits of every query. One query, and few, run on the caller's thread.
@@ -151,7 +159,7 @@ impl Core {
     /// The output fields of rows that were found.
     pub fn columns<'a>(
         &self,
-        output: &[usize],
+        output: &[Output],
         targets: &[Target],
         found: impl Iterator<Item = &'a Found>,
         total: usize,
@@ -164,16 +172,24 @@ impl Core {
             end: hit.row as usize + 1,
         };
         let runs: Vec<Run> = if output.is_empty() { Vec::new() } else { found.map(run).collect() };
-        for &place in output {
-            let field = &self.schema.fields()[place];
+        for Output { place, key } in output {
+            let field = &self.schema.fields()[*place];
             let sources: Vec<&ArrayRef> =
-                targets.iter().map(|target| target.rows.batch().column(place)).collect();
-            fields.push(ArrowField::new(&field.name, field.arrow_type(), false));
-            arrays.push(if runs.is_empty() {
-                new_empty_array(&field.arrow_type())
-            } else {
-                gather_column(&sources, &runs)?
-            });
+                targets.iter().map(|target| target.rows.batch().column(*place)).collect();
+            let array = match runs.is_empty() {
+                true => new_empty_array(&field.arrow_type()),
+                false => gather_column(&sources, &runs)?,
+            };
+            match key {
+                None => {
+                    fields.push(field.arrow_field());
+                    arrays.push(array);
+                }
+                Some(key) => {
+                    fields.push(ArrowField::new(key, field.arrow_type(), true));
+                    arrays.push(values_of_key(&array, key));
+                }
+            }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(total));
         RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(fields)), arrays, &options)

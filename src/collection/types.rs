@@ -80,7 +80,7 @@ pub struct SearchOptions<'a> {
     pub metric_type: Option<&'a str>,
     /// -1 for off, or 0 to 6 digits.
     pub round_decimal: i32,
-    /// Scalar or vector fields to return; `*` for all.
+    /// Scalar or vector fields to return, or dynamic keys; `*` for all fields.
     pub output_fields: Vec<&'a str>,
     pub timeout: Option<Duration>,
 }
@@ -90,13 +90,22 @@ pub struct SearchOptions<'a> {
 pub struct QueryOptions<'a> {
     /// The values of the filter's templates as a JSON object; empty for none.
     pub filter_values: &'a str,
-    /// Scalar or vector fields to return; `*` for all.
+    /// Scalar or vector fields to return, or dynamic keys; `*` for all fields.
     pub output_fields: Vec<&'a str>,
     /// At most so many rows, those with the smallest keys; 1 to 16384 with the offset. An empty filter needs one.
     pub limit: Option<usize>,
     /// So many rows are passed over first.
     pub offset: usize,
     pub timeout: Option<Duration>,
+}
+
+/// An output field.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Output {
+    /// The place of the field in the schema.
+    pub place: usize,
+    /// Of the dynamic field, the key that was asked for.
+    pub key: Option<String>,
 }
 
 /// The rows that a query found, in the order of their primary keys, each key once.

@@ -101,13 +101,13 @@ impl Core {
         }
         writer.unsynced |= !sync;
         writer.logged += records.iter().map(|record| record.len() as u64).sum::<u64>();
-        let counts: Vec<u64> = ready
+        let counts: Vec<Result<u64>> = ready
             .iter()
             .map(|pending| self.apply(writer, &opened, &pending.op, pending.memory.lock().take()))
             .collect();
         self.publish(writer);
         for (pending, count) in ready.iter().zip(counts) {
-            *pending.outcome.lock() = Some(Ok(count));
+            *pending.outcome.lock() = Some(count);
         }
     }
 
@@ -119,17 +119,17 @@ impl Core {
         opened: &[Arc<Rows>],
         op: &Op,
         memory: Option<Reservation>,
-    ) -> u64 {
+    ) -> Result<u64> {
         match op {
             Op::Insert(rows) => {
-                writer.growing.push(Rows::new(&self.schema, rows.clone(), memory));
-                rows.num_rows() as u64
+                writer.growing.push(rows.clone(), memory)?;
+                Ok(rows.num_rows() as u64)
             }
             Op::Delete(keys) => {
                 let keys: Vec<Key> = (0..keys.len()).map(|row| Key::at(keys, row)).collect();
                 let sealed = writer.sealed.iter_mut().zip(opened);
                 let deleted: u64 = sealed.map(|(view, rows)| delete(rows, &mut view.live, &keys)).sum();
-                deleted + writer.growing.delete(&keys)
+                Ok(deleted + writer.growing.delete(&keys))
             }
         }
     }

@@ -213,7 +213,7 @@ impl Engine {
         check_collection_name(name)?;
         let mut collections = self.collections.write();
         if let Some(existing) = collections.get(name) {
-            return if *existing.schema == schema {
+            return if existing.schema.to_json() == schema.to_json() {
                 Ok(existing.clone())
             } else {
                 let text =
@@ -224,7 +224,7 @@ impl Engine {
         let meta = CollectionMeta {
             id: self.store.take_id(),
             name: name.to_owned(),
-            schema: schema.to_json(),
+            schema: schema.stored(),
             indexes: Vec::new(),
             segments: Vec::new(),
             wal_first: 1,

@@ -39,7 +39,12 @@ pub struct ArrowArrayStream(());
 ///
 /// Both structures are moved out of `array` and `schema`, whose `release` is NULL afterwards: on success and on
 /// failure, even that of NULL for another argument. Float vectors are fixed-size lists of float32, binary vectors
-/// fixed-size binaries, VARCHAR and JSON are utf8. Nulls are refused.
+/// fixed-size binaries, VARCHAR and JSON are utf8, arrays are lists. INT8, INT16 and
+/// INT32 take wider integers whose values fit. Only fields that are nullable or have a default value take nulls.
+///
+/// In a collection with `enable_dynamic_field` a column of any other name adds a dynamic key to the rows that are not null:
+/// booleans, numbers, texts, lists and structs become JSON, texts of the extension type `arrow.json` are JSON already. A
+/// column `$meta` has whole objects of keys as JSON.
 ///
 /// @param inserted Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
 ///                 NULL for not wanting it.

@@ -4,7 +4,7 @@ use super::database::Database;
 use super::error::{self, ErrorOut};
 use super::input::{given, owned_text, put, slice, text, texts};
 use crate::error::{Code, Result};
-use crate::schema::Schema;
+use crate::schema::{Field, Schema};
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use safer_ffi::prelude::*;
 use std::sync::Arc;
@@ -26,7 +26,9 @@ fn handle(database: &Database, collection: crate::collection::Collection) -> rep
 /// @param name   A letter or underscore, then letters, digits and underscores; at most 255 characters.
 /// @param schema JSON in Milvus' words: `{"description":"","auto_id":false,"fields":[{"name":"id","data_type":"INT64",
 ///               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
-///               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR.
+///               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR. Scalar fields may
+///               be `"nullable":true` and have a `"default_value"` (not JSON and ARRAY), ARRAY needs `"element_type"` and
+///               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields.
 /// @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
 ///               another schema.
 /// @return A handle to free with elanus_collection_free(), or NULL on failure.
@@ -280,6 +282,28 @@ fn delete(collection: &Collection, ids: ArrayRef, deleted: Option<Out<'_, u64>>)
     let count = collection.0.delete(&ids)?;
     put(deleted, count);
     Ok(())
+}
+
+/// Adds a field to a collection. Rows of before have it as null or with its default value; nothing is written anew, and
+/// searches go on.
+///
+/// @param field JSON like a field of the schema: `{"name":"price","data_type":"DOUBLE","nullable":true}`. It must be
+///              nullable or have a `default_value`; it cannot be the primary key or hold vectors.
+/// @param error Receives the failure; may be NULL. On failure nothing has changed.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_add_field(
+    collection: Option<&Collection>,
+    field: Option<char_p::Ref<'_>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let collection = given(collection, "collection")?;
+        collection.0.add_field(Field::from_json(text(field, "field")?)?)
+    })
 }
 
 /// Frees a handle; the collection stays. NULL is fine.

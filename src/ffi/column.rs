@@ -4,17 +4,20 @@ use super::collection::Collection;
 use super::error::{self, ErrorOut};
 use super::input::{Versioned, elements, given, slice, text, utf8, versioned};
 use super::result::{self, SearchResult};
+use crate::batch::JSON_EXTENSION;
 use crate::error::{Code, Error, Result};
 use arrow_array::types::{
     ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
 };
 use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, PrimitiveArray, RecordBatch,
-    RecordBatchOptions, StringArray,
+    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, ListArray, PrimitiveArray,
+    RecordBatch, RecordBatchOptions, StringArray, make_array,
 };
-use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType as ArrowType, Field, Schema};
 use safer_ffi::prelude::*;
+use std::collections::HashMap;
 use std::ffi::c_void;
 use std::mem::size_of;
 use std::sync::Arc;
@@ -40,6 +43,8 @@ pub enum DataType {
     Double = 11,
     /// UTF-8 text up to the field's max_length.
     Varchar = 21,
+    /// Values of one type, up to the field's max_capacity a row.
+    Array = 22,
     /// JSON as UTF-8 text.
     Json = 23,
     /// `dim` bits a row, packed into dim / 8 bytes, the first bit highest.
@@ -49,7 +54,7 @@ pub enum DataType {
 }
 
 impl DataType {
-    const ALL: [DataType; 11] = [
+    const ALL: [DataType; 12] = [
         DataType::Bool,
         DataType::Int8,
         DataType::Int16,
@@ -58,6 +63,7 @@ impl DataType {
         DataType::Float,
         DataType::Double,
         DataType::Varchar,
+        DataType::Array,
         DataType::Json,
         DataType::BinaryVector,
         DataType::FloatVector,
@@ -88,26 +94,37 @@ pub struct Column<'a> {
     /// The values: numbers as their C type, bool as bytes, text and JSON as UTF-8 one after the other, vectors row by
     /// row. May be NULL when there are no bytes.
     pub data: *const c_void,
-    /// For VARCHAR and JSON: `count + 1` byte offsets into `data`, row i at offsets[i] to offsets[i + 1]. Else NULL.
+    /// For VARCHAR and JSON: `count + 1` byte offsets into `data`, row i at offsets[i] to offsets[i + 1]. For ARRAY:
+    /// `count + 1` numbers of elements, those of row i from offsets[i] to offsets[i + 1]. Else NULL.
     pub offsets: *const u64,
     /// How many rows.
     pub count: u64,
     /// For vectors: floats or bits a row. Else 0.
     pub dim: u64,
+    /// A byte a row: 0 for a null, whose value is not looked at. NULL where every row has a value.
+    pub valid: *const u8,
+    /// For ARRAY: the elanus_data_type of the elements, which `data` has one after the other. Else 0.
+    pub element_type: u32,
+    /// 0.
+    pub reserved: u32,
+    /// For ARRAY of VARCHAR: one more byte offsets into `data` than there are elements. Else NULL.
+    pub element_offsets: *const u64,
 }
 
 // SAFETY: `repr(C)`, a u32 size first, and every field but the pointers takes any bits; a pointer is the caller's
 // promise, and NULL is valid for each.
 unsafe impl Versioned for Column<'_> {
     const NAME: &'static str = "elanus_column";
-    const SIZES: &'static [usize] = &[48];
+    const SIZES: &'static [usize] = &[72];
 }
 
 /// Inserts rows. When it returns they are durable (as the database's `durability` says) and every search that starts
 /// afterwards sees them; on failure nothing was inserted.
 ///
 /// @param columns      `column_count` columns of the same `count`, in any order: every field of the schema but a
-///                     primary key with auto_id. They are copied.
+///                     primary key with auto_id; those that are nullable or have a default value may be missing. In a
+///                     collection with `enable_dynamic_field` a column of any other name adds a dynamic key to the rows
+///                     that are not null. They are copied.
 /// @param column_count Not 0.
 /// @param inserted     Receives a result with the primary keys of the rows in order, given or generated, to free with
 ///                     elanus_result_free(); NULL for not wanting it.
@@ -151,7 +168,12 @@ unsafe fn batch(columns: *const Column<'_>, count: usize) -> Result<RecordBatch>
         }
         // SAFETY: the same promise.
         let array = unsafe { array(column, name) }?;
-        fields.push(Field::new(name, array.data_type().clone(), false));
+        let mut field = Field::new(name, array.data_type().clone(), true);
+        if column.data_type == DataType::Json as u32 {
+            let json = (EXTENSION_TYPE_NAME_KEY.to_owned(), JSON_EXTENSION.to_owned());
+            field = field.with_metadata(HashMap::from([json]));
+        }
+        fields.push(field);
         arrays.push(array);
     }
     let rows = columns.first().map_or(0, |c| c.count) as usize;
@@ -196,6 +218,24 @@ unsafe fn strided<'a>(columns: *const Column<'a>, count: usize) -> Result<Vec<Co
 ///
 /// The column must describe memory that can be read.
 unsafe fn array(column: &Column<'_>, name: &str) -> Result<ArrayRef> {
+    // SAFETY: the same promise.
+    let values = unsafe { values(column, name) }?;
+    if column.valid.is_null() {
+        return Ok(values);
+    }
+    // SAFETY: the same promise.
+    let valid = unsafe { slice(column.valid, values.len(), &format!("field {name}: valid")) }?;
+    let nulls = NullBuffer::from_iter(valid.iter().map(|byte| *byte != 0));
+    let data = values.to_data().into_builder().nulls(Some(nulls)).build();
+    Ok(make_array(data.map_err(|e| Error::invalid(format!("field {name}: {e}")))?))
+}
+
+/// The values, as if none were null.
+///
+/// # Safety
+///
+/// The column must describe memory that can be read.
+unsafe fn values(column: &Column<'_>, name: &str) -> Result<ArrayRef> {
     let what = format!("field {name}");
     let data_type = DataType::from_number(column.data_type, &what)?;
     let count = usize::try_from(column.count).map_err(|_| {
@@ -215,6 +255,22 @@ unsafe fn array(column: &Column<'_>, name: &str) -> Result<ArrayRef> {
             DataType::Float => primitive::<Float32Type>(column.data, count, &what)?,
             DataType::Double => primitive::<Float64Type>(column.data, count, &what)?,
             DataType::Varchar | DataType::Json => Arc::new(texts(column, count, &what)?),
+            DataType::Array => {
+                let offsets = offsets(column, count, &what)?;
+                let elements = Column {
+                    data_type: column.element_type,
+                    offsets: column.element_offsets,
+                    count: offsets[offsets.len() - 1] as u64,
+                    dim: 0,
+                    valid: std::ptr::null(),
+                    element_type: 0,
+                    ..*column
+                };
+                let elements = values(&elements, name)?;
+                let item = Arc::new(Field::new_list_field(elements.data_type().clone(), false));
+                let lists = ListArray::try_new(item, OffsetBuffer::new(offsets), elements, None);
+                Arc::new(lists.map_err(|e| Error::invalid(format!("{what}: {e}")))?)
+            }
             DataType::FloatVector => {
                 let dim = width(column.dim, 1, &what)?;
                 let total = elements(count, dim as usize * size_of::<f32>(), &what)? / size_of::<f32>();
@@ -257,10 +313,12 @@ unsafe fn primitive<T: ArrowPrimitiveType>(
     Ok(Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values.to_vec()), None)))
 }
 
+/// Offsets from 0 that ascend, in Arrow's width.
+///
 /// # Safety
 ///
-/// `offsets` must be NULL or point to `count + 1` offsets, the last of which is the length of `data`.
-unsafe fn texts(column: &Column<'_>, count: usize, what: &str) -> Result<StringArray> {
+/// `offsets` must be NULL or point to `count + 1` offsets.
+unsafe fn offsets(column: &Column<'_>, count: usize, what: &str) -> Result<ScalarBuffer<i32>> {
     let rows = elements(count, size_of::<u64>(), what)? / size_of::<u64>();
     // SAFETY: the same promise.
     let offsets = unsafe { slice(column.offsets, rows + 1, &format!("{what}: offsets")) }?;
@@ -274,16 +332,24 @@ unsafe fn texts(column: &Column<'_>, count: usize, what: &str) -> Result<StringA
     }
     if offsets[rows] > most {
         return Err(Error::invalid(format!(
-            "{what}: {} bytes of text should be at most {most} in one batch",
+            "{what}: {} bytes of text or elements should be at most {most} in one batch",
             offsets[rows]
         )));
     }
+    Ok(offsets.iter().map(|o| *o as i32).collect())
+}
+
+/// # Safety
+///
+/// `offsets` must be NULL or point to `count + 1` offsets, the last of which is the length of `data`.
+unsafe fn texts(column: &Column<'_>, count: usize, what: &str) -> Result<StringArray> {
+    // SAFETY: the same promise.
+    let offsets = unsafe { offsets(column, count, what) }?;
     // SAFETY: the same promise; the length was bounded.
-    let bytes = unsafe { slice(column.data.cast::<u8>(), offsets[rows] as usize, what) }?;
-    for i in 0..rows {
+    let bytes = unsafe { slice(column.data.cast::<u8>(), offsets[count] as usize, what) }?;
+    for i in 0..count {
         utf8(&bytes[offsets[i] as usize..offsets[i + 1] as usize], &format!("{what}: row {i}"))?;
     }
-    let offsets = OffsetBuffer::new(offsets.iter().map(|o| *o as i32).collect::<ScalarBuffer<i32>>());
-    StringArray::try_new(offsets, Buffer::from(bytes), None)
+    StringArray::try_new(OffsetBuffer::new(offsets), Buffer::from(bytes), None)
         .map_err(|e| Error::invalid(format!("{what}: {e}")))
 }

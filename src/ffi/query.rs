@@ -43,7 +43,11 @@ unsafe impl Versioned for QueryOptions<'_> {
 /// `1 < field <= 9`; `field in [1, 2]` and `not in`; `text like "prefix%"`; `field % 10 == 3` with `+`, `-`, `*`, `/` and
 /// `%`; `and`, `or`, `not` (or `&&`, `||`, `!`) and brackets. Of a JSON field: `json["key"][0] > 5`, `exists json["key"]`,
 /// `json_contains(json["list"], 1)`, `json_contains_all`, `json_contains_any`, `array_length(json["list"]) == 2`; a key that
-/// a row lacks, or has with another type, makes a comparison false, and `!=` true. Constants are true, false, numbers and
+/// a row lacks, or has with another type, makes a comparison false, and `!=` true. A name that is no field is a key of the
+/// dynamic field, where the collection has one: `color == "red"` is `$meta["color"] == "red"`. Of an array: `list[0] > 5`,
+/// false where there is no such element, `array_contains(list, 1)`, `array_contains_all`, `array_contains_any`,
+/// `array_length`, `list == [1, 2]`. `field is null` and `is not null`; no other condition holds for a null, nor does its
+/// opposite. Constants are true, false, numbers and
 /// texts in either quotes with the escapes of C, or `{name}` for a value that is passed beside the filter.
 ///
 /// @param filter  At most 524288 bytes and nested 100 deep; NULL or empty for all rows, which needs a limit.

@@ -7,8 +7,8 @@ use super::column::Column;
 use super::error;
 use super::input::owned_text;
 use crate::collection::{QueryResult, SearchResult as Hits};
-use crate::error::{Error, Result};
-use crate::schema::Schema;
+use crate::error::Result;
+use crate::schema::{DataType, Field, Schema};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -52,12 +52,14 @@ impl SearchResult {
         scores: Option<Vec<f32>>,
         rows: RecordBatch,
     ) -> Result<SearchResult> {
-        let names = rows.schema();
+        let (names, primary) = (rows.schema(), schema.primary());
         let views = names.fields().iter().zip(rows.columns()).map(|(given, column)| {
-            let (_, field) = schema
-                .field(given.name())
-                .ok_or_else(|| Error::internal(format!("the result has a column {}", given.name())))?;
-            View::new(field, column)
+            // What is no field is a dynamic key; one may have become a field meanwhile.
+            let of_its_type = |field: &&Field| field.arrow_type() == *column.data_type();
+            match schema.field(given.name()).map(|(_, field)| field).filter(of_its_type) {
+                Some(field) => View::new(&field.name, field.data_type, field.element_type, column),
+                None => View::new(given.name(), DataType::Json, None, column),
+            }
         });
         let id_texts = match ids.as_string_opt::<i32>() {
             // A C text ends at its first NUL; elanus_result_ids() has the rest.
@@ -69,7 +71,7 @@ impl SearchResult {
         Ok(SearchResult {
             offsets,
             id_texts: id_texts?,
-            id_view: View::new(schema.primary(), &ids)?,
+            id_view: View::new(&primary.name, primary.data_type, None, &ids)?,
             ids,
             scores,
             views: views.collect::<Result<_>>()?,

@@ -8,10 +8,7 @@ use crate::filter::predicate::{Column, Predicate, Test};
 use crate::filter::syntax::*;
 use crate::filter::template::Values;
 use crate::filter::value::{Value, not_arithmetic};
-use crate::schema::{DataType, Field};
-
-/// The name of the hidden JSON field that holds the dynamic keys of a row, where a schema has one.
-const DYNAMIC: &str = "$meta";
+use crate::schema::{DYNAMIC_FIELD, DataType, Field};
 
 /// What a filter may name.
 struct Scope<'a> {
@@ -67,6 +64,11 @@ impl Column {
         self.data_type == DataType::Json
     }
 
+    /// Whether it is a whole array.
+    fn is_array(&self) -> bool {
+        self.data_type == DataType::Array
+    }
+
     fn is_integer(&self) -> bool {
         use DataType::*;
         matches!(self.data_type, Int8 | Int16 | Int32 | Int64)
@@ -109,6 +111,7 @@ impl Scope<'_> {
             Kind::Like(item, pattern) => self.like(item, pattern),
             Kind::Range { item, low, high } => self.range(item, low, high),
             Kind::Exists(child) => self.exists(child),
+            Kind::Null { item, negated } => self.null(item, *negated),
             Kind::Contains(how, field, what) => self.contains(*how, field, what),
             Kind::Length(child) => self.length(child),
         }
@@ -127,17 +130,22 @@ impl Scope<'_> {
         let place = |name: &str| self.fields.iter().position(|field| field.name == name);
         let (at, mut steps) = match place(name) {
             Some(at) => (at, Vec::new()),
-            None => match place(DYNAMIC) {
+            None => match place(DYNAMIC_FIELD) {
                 Some(at) => (at, vec![Step::Key(name.to_owned())]),
                 None => return Err(format!("field {name} not exist")),
             },
         };
         steps.extend_from_slice(path);
-        let data_type = self.fields[at].data_type;
-        if !steps.is_empty() && data_type != DataType::Json {
-            return Err(format!("{} data type not supported accessed with []", data_type.name()));
-        }
-        Ok(Column { at, data_type, path: steps })
+        let Field { data_type, element_type, nullable, .. } = self.fields[at];
+        let data_type = match (data_type, element_type, steps.as_slice()) {
+            (DataType::Json, ..) | (_, _, []) => data_type,
+            (DataType::Array, Some(element), [Step::Index(_)]) => element,
+            (DataType::Array, _, _) => {
+                return Err(format!("can only access array field with integer index: {name}"));
+            }
+            _ => return Err(format!("{} data type not supported accessed with []", data_type.name())),
+        };
+        Ok(Column { at, data_type, path: steps, element_type, nullable })
     }
 
     fn unary(&self, op: Unary, child: &Node) -> Result<Typed, String> {
@@ -218,7 +226,7 @@ impl Scope<'_> {
         let cast = |value: Value, shown: &str| {
             let type_name = column.data_type.name();
             let failed = |_| format!("value '{shown}' in list cannot be casted to {type_name}");
-            compare::cast(column.data_type, value).map_err(failed)
+            compare::cast_to(&column, value).map_err(failed)
         };
         let values = match &list.kind {
             Kind::List(nodes) => {
@@ -241,7 +249,7 @@ impl Scope<'_> {
                 _ => return Err(format!("the value of {} should be a list", self.shown(list))),
             },
         };
-        let predicate = match values.is_empty() {
+        let predicate = match values.is_empty() && !column.nullable {
             true => Predicate::Always(false),
             false => Predicate::Column(column, Test::In(values)),
         };
@@ -265,9 +273,19 @@ impl Scope<'_> {
         }
     }
 
+    fn null(&self, item: &Node, negated: bool) -> Result<Typed, String> {
+        let Typed::Column(column) = self.typed(item)? else {
+            let shown = self.shown(item);
+            return Err(format!("'is null' can only be used on single fields, but got: {shown}"));
+        };
+        let can_be = column.nullable || (column.is_json() && !column.path.is_empty());
+        let predicate = if can_be { Predicate::Column(column, Test::Null) } else { Predicate::Always(false) };
+        Ok(Typed::Predicate(if negated { !predicate } else { predicate }))
+    }
+
     fn length(&self, child: &Node) -> Result<Typed, String> {
         match self.typed(child)? {
-            Typed::Column(column) if column.is_json() => Ok(Typed::Length(column)),
+            Typed::Column(column) if column.is_json() || column.is_array() => Ok(Typed::Length(column)),
             _ => Err(format!(
                 "array_length operation are only supported on json or array fields now, got: {}",
                 self.shown(child)

@@ -1,5 +1,5 @@
 //! Tokens to syntax, by the precedence of Milvus' grammar (`Plan.g4` of 2.3), from loose to tight: `or`, `and`, `|`, `^`,
-//! `&`, `== !=`, `< <= > >=`, `in`, `<< >>`, `+ -`, `* / %`, unary, `**`, `like`.
+//! `&`, `== !=`, `< <= > >=`, `in`, `<< >>`, `+ -`, `* / %`, unary, `**`, `like`, `is null`.
 //!
 //! `exists` binds as tightly as the unary operators; in Milvus it takes everything to its right, and then refuses it.
 
@@ -26,6 +26,7 @@ enum Infix {
     Binary(Binary),
     In { negated: bool },
     Like,
+    Null { negated: bool },
 }
 
 /// Reads a whole filter.
@@ -67,6 +68,10 @@ fn expression(input: &mut Input, level: u8, depth: usize) -> Result<Node, Fault>
                 let span = left.span.start..list.span.end;
                 node(span, Kind::In { item: Box::new(left), list: Box::new(list), negated })?
             }
+            Infix::Null { negated } => {
+                let span = left.span.start..input.previous_token_end();
+                node(span, Kind::Null { item: Box::new(left), negated })?
+            }
             Infix::Binary(op) => binary(input, left, op, own, depth)?,
         };
     }
@@ -100,7 +105,11 @@ fn ascends(op: Compare) -> bool {
 
 /// The operator that comes next and how tightly it binds.
 fn infix(input: &mut Input) -> Result<(Infix, u8), Fault> {
-    let Lexeme::Sign(sign) = any.parse_next(input)?.kind else { return Err(Fault::at(0, "")) };
+    let sign = match any.parse_next(input)?.kind {
+        Lexeme::Sign(sign) => sign,
+        Lexeme::Name("is" | "IS") => return null(input),
+        _ => return Err(Fault::at(0, "")),
+    };
     let arithmetic = |op| Infix::Binary(Binary::Arithmetic(op));
     let compare = |op| Infix::Binary(Binary::Compare(op));
     let refused = |name| Infix::Binary(Binary::Refused(name));
@@ -130,12 +139,27 @@ fn infix(input: &mut Input) -> Result<(Infix, u8), Fault> {
     })
 }
 
+/// What stands behind `is`. The words are no keywords: fields may have these names.
+fn null(input: &mut Input) -> Result<(Infix, u8), Fault> {
+    let mut word = &any.parse_next(input)?.kind;
+    let negated = matches!(word, Lexeme::Sign("not") | Lexeme::Name("NOT"));
+    if negated {
+        word = &any.parse_next(input)?.kind;
+    }
+    match word {
+        Lexeme::Name("null" | "NULL") => Ok((Infix::Null { negated }, 15)),
+        _ => Err(Fault::at(0, "")),
+    }
+}
+
 /// Passes over an operator that was looked at.
 fn infix_sign(input: &mut Input, infix: Infix) -> Result<(), Fault> {
-    if matches!(infix, Infix::In { negated: true }) {
-        any.void().parse_next(input)?;
-    }
-    any.void().parse_next(input)
+    let words = match infix {
+        Infix::Null { negated } => 2 + usize::from(negated),
+        Infix::In { negated } => 1 + usize::from(negated),
+        _ => 1,
+    };
+    (0..words).try_for_each(|_| any.void().parse_next(input))
 }
 
 /// A chain of `and` or `or` becomes one node, however long it is.
@@ -224,7 +248,7 @@ fn contains(input: &mut Input, how: Contains, start: usize, depth: usize) -> Res
     node(start..end, Kind::Contains(how, Box::new(field), Box::new(what)))
 }
 
-/// The steps into JSON that stand behind a name.
+/// The steps into JSON or an array that stand behind a name.
 fn path(input: &mut Input, end: &mut usize) -> Result<Vec<Step>, Fault> {
     let mut steps = Vec::new();
     while next_is(input, "[") {
@@ -310,6 +334,7 @@ fn node(span: std::ops::Range<usize>, kind: Kind) -> Result<Node, Fault> {
             nodes.iter().map(|node| node.height).max().unwrap_or(0)
         }
         Kind::Unary(_, child) | Kind::Exists(child) | Kind::Length(child) => child.height,
+        Kind::Null { item, .. } => item.height,
         Kind::Binary(_, a, b) | Kind::Like(a, b) | Kind::Contains(_, a, b) => below(&[a, b]),
         Kind::In { item, list, .. } => below(&[item, list]),
         Kind::Range { item, low, high } => below(&[item, &low.value, &high.value]),

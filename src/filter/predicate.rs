@@ -18,17 +18,31 @@ pub enum Predicate {
     Fields(Column, Compare, Column),
 }
 
-/// A field, or what a path leads to inside of its JSON.
+/// A field, or what a path leads to inside of its JSON, or an element of its array.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Column {
     /// The place of the field in the schema.
     pub at: usize,
+    /// Of an element of an array its own.
     pub data_type: DataType,
-    /// Empty, but for JSON.
+    /// Steps into JSON, or the index of an array's element.
     pub path: Vec<Step>,
+    /// Of an array, and of an element of one.
+    pub element_type: Option<DataType>,
+    pub nullable: bool,
 }
 
-/// A condition on one value.
+impl Column {
+    /// The index, where it is an element of an array.
+    pub fn index(&self) -> Option<u64> {
+        match (self.element_type, self.path.as_slice()) {
+            (Some(_), &[Step::Index(index)]) => Some(index),
+            _ => None,
+        }
+    }
+}
+
+/// A condition on one value. None but `Null` holds for a null, and neither does its opposite.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Test {
     Compare(Compare, Value),
@@ -52,6 +66,7 @@ pub enum Test {
     Length(Compare, i64),
     Contains(Contains, Vec<Value>),
     Exists,
+    Null,
 }
 
 impl Predicate {

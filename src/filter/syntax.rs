@@ -42,6 +42,11 @@ pub enum Kind {
         high: Bound,
     },
     Exists(Box<Node>),
+    /// `item is null`, or `is not null`.
+    Null {
+        item: Box<Node>,
+        negated: bool,
+    },
     Contains(Contains, Box<Node>, Box<Node>),
     Length(Box<Node>),
 }
@@ -53,7 +58,7 @@ pub struct Bound {
     pub inclusive: bool,
 }
 
-/// One step into JSON: `["key"]` or `[0]`. The name `key` of a dynamic field is one too.
+/// One step into JSON or an array: `["key"]` or `[0]`. The name `key` of a dynamic field is one too.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
     Key(String),

@@ -9,14 +9,7 @@ use super::*;
 use crate::schema::DataType;
 
 fn field(name: &str, data_type: DataType) -> Field {
-    Field {
-        name: name.to_owned(),
-        description: String::new(),
-        data_type,
-        is_primary: name == "id",
-        max_length: 100,
-        dim: 8,
-    }
+    Field { is_primary: name == "id", max_length: 100, dim: 8, ..Field::new(name, data_type) }
 }
 
 fn parse(fields: &[Field], text: &str) -> std::result::Result<Filter, String> {

@@ -4,27 +4,30 @@ use super::{DataType, Field, Schema};
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value, json};
 
-const SCHEMA_KEYS: &str = "description, auto_id (autoID), enable_dynamic_field (only false), fields";
+const SCHEMA_KEYS: &str = "description, auto_id (autoID), enable_dynamic_field, fields";
 const FIELD_KEYS: &str = "name, description, data_type (type), is_primary (is_primary_key), auto_id (autoID), \
-     max_length, dim, type_params (params), is_partition_key and is_dynamic (only false)";
+     max_length, dim, nullable, default_value, element_type, max_capacity, type_params (params), \
+     is_partition_key (only false)";
+const PARAM_KEYS: &str = "max_length, dim, max_capacity, element_type";
 
 impl Schema {
-    /// `{"description":"","auto_id":false,"fields":[{"name","data_type","is_primary","auto_id","max_length","dim"}]}`.
+    /// `{"description":"","auto_id":false,"enable_dynamic_field":false,"fields":[{"name","data_type","is_primary","auto_id",
+    /// "max_length","dim","nullable","default_value","element_type","max_capacity"}]}`.
     ///
-    /// Accepted as well: Milvus' numbers for `data_type`, `is_primary_key`, `autoID`, `dim` and `max_length` inside
-    /// `type_params` or `params`, and numbers as text. Unknown keys are errors.
+    /// Accepted as well: Milvus' numbers for `data_type` and `element_type`, `is_primary_key`, `autoID`, `dim`,
+    /// `max_length` and `max_capacity` inside `type_params` or `params`, and numbers as text. Unknown keys are errors.
     pub fn from_json(text: &str) -> Result<Schema> {
         let value: Value =
             serde_json::from_str(text).map_err(|e| Error::invalid(format!("the schema is not JSON: {e}")))?;
         let schema = object(&value, "the schema")?;
         let mut description = String::new();
-        let mut auto_id = false;
+        let (mut auto_id, mut dynamic) = (false, false);
         let mut fields = None;
         for (key, value) in schema {
             match key.as_str() {
                 "description" => description = text_of(value, "description")?,
                 "auto_id" | "autoID" => auto_id = flag(value, key)?,
-                "enable_dynamic_field" => refuse_flag(value, key)?,
+                "enable_dynamic_field" => dynamic = flag(value, key)?,
                 "fields" => fields = Some(value),
                 _ => return Err(unknown(key, "schema", SCHEMA_KEYS)),
             }
@@ -38,23 +41,56 @@ impl Schema {
             let (field, field_auto_id) =
                 field(value).map_err(|e| e.within(format!("field {at} of the schema")))?;
             if field_auto_id && !field.is_primary {
-                let name = &field.name;
-                return Err(Error::invalid(format!(
-                    "only primary field can specify AutoID with true, field name = {name}"
-                )));
+                return Err(only_primary(&field.name));
             }
             auto_id |= field_auto_id;
             parsed.push(field);
         }
+        let has_dynamic = parsed.iter().any(|field| field.is_dynamic);
+        if dynamic && !has_dynamic {
+            parsed.push(Field::dynamic());
+        }
+        if has_dynamic && !dynamic {
+            return Err(Error::invalid("a dynamic field needs \"enable_dynamic_field\": true"));
+        }
         Schema::new(description, parsed, auto_id)
     }
 
-    /// What [`Schema::from_json`] reads back to the same schema.
+    /// What [`Schema::from_json`] reads back to the same schema, but for the place of the hidden field of dynamic keys,
+    /// which is not shown, as in Milvus.
     pub fn to_json(&self) -> Value {
-        let fields: Vec<Value> =
-            self.fields.iter().map(|f| field_json(f, f.is_primary && self.auto_id)).collect();
-        json!({ "description": self.description, "auto_id": self.auto_id, "fields": fields })
+        self.json(|field| !field.is_dynamic)
     }
+
+    /// What [`Schema::from_json`] reads back to exactly the same schema.
+    pub(crate) fn stored(&self) -> Value {
+        self.json(|_| true)
+    }
+
+    fn json(&self, shown: fn(&&Field) -> bool) -> Value {
+        let fields = self.fields.iter().filter(shown);
+        let fields: Vec<Value> = fields.map(|f| field_json(f, f.is_primary && self.auto_id)).collect();
+        json!({
+            "description": self.description,
+            "auto_id": self.auto_id,
+            "enable_dynamic_field": self.dynamic.is_some(),
+            "fields": fields,
+        })
+    }
+}
+
+impl Field {
+    /// A field from JSON, in the words that a schema's fields have.
+    pub fn from_json(text: &str) -> Result<Field> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| Error::invalid(format!("the field is not JSON: {e}")))?;
+        let (field, auto_id) = field(&value).map_err(|e| e.within("the field"))?;
+        if auto_id { Err(only_primary(&field.name)) } else { Ok(field) }
+    }
+}
+
+fn only_primary(name: &str) -> Error {
+    Error::invalid(format!("only primary field can specify AutoID with true, field name = {name}"))
 }
 
 fn field_json(field: &Field, auto_id: bool) -> Value {
@@ -68,62 +104,118 @@ fn field_json(field: &Field, auto_id: bool) -> Value {
     if field.data_type.is_vector() {
         value["dim"] = json!(field.dim);
     }
-    if field.data_type == DataType::VarChar {
+    if field.max_length > 0 {
         value["max_length"] = json!(field.max_length);
+    }
+    if let Some(element) = field.element_type {
+        value["element_type"] = json!(element.name());
+        value["max_capacity"] = json!(field.max_capacity);
+    }
+    if field.nullable {
+        value["nullable"] = json!(true);
+    }
+    if let Some(default) = &field.default_value {
+        value["default_value"] = default.clone();
+    }
+    if field.is_dynamic {
+        value["is_dynamic"] = json!(true);
     }
     value
 }
 
+/// What is said of a field about the values of its type.
+#[derive(Default)]
+struct Params {
+    max_length: Option<i64>,
+    dim: Option<i64>,
+    max_capacity: Option<i64>,
+    element_type: Option<DataType>,
+}
+
+impl Params {
+    /// Whether the key is one of these.
+    fn set(&mut self, key: &str, value: &Value) -> Result<bool> {
+        match key {
+            "max_length" => self.max_length = Some(integer(value, key)?),
+            "dim" => self.dim = Some(integer(value, key)?),
+            "max_capacity" => self.max_capacity = Some(integer(value, key)?),
+            "element_type" => self.element_type = Some(type_of(value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// One field, and whether it says `auto_id`.
 fn field(value: &Value) -> Result<(Field, bool)> {
-    let mut name = None;
-    let mut description = String::new();
-    let mut data_type = None;
-    let (mut is_primary, mut auto_id) = (false, false);
-    let (mut max_length, mut dim) = (None, None);
+    let (mut name, mut data_type) = (None, None);
+    let mut auto_id = false;
+    let mut params = Params::default();
+    let mut field = Field::new("", DataType::Bool);
     for (key, value) in object(value, "it")? {
         match key.as_str() {
             "name" => name = Some(text_of(value, key)?),
-            "description" => description = text_of(value, key)?,
+            "description" => field.description = text_of(value, key)?,
             "data_type" | "type" => data_type = Some(type_of(value)?),
-            "is_primary" | "is_primary_key" => is_primary = flag(value, key)?,
+            "is_primary" | "is_primary_key" => field.is_primary = flag(value, key)?,
             "auto_id" | "autoID" => auto_id = flag(value, key)?,
-            "is_partition_key" | "is_dynamic" => refuse_flag(value, key)?,
-            "max_length" => max_length = Some(integer(value, key)?),
-            "dim" => dim = Some(integer(value, key)?),
+            "nullable" => field.nullable = flag(value, key)?,
+            // As in the SDKs, null says that there is none.
+            "default_value" => field.default_value = Some(value.clone()).filter(|value| !value.is_null()),
+            "is_dynamic" => field.is_dynamic = flag(value, key)?,
+            "is_partition_key" => refuse_flag(value, key)?,
             "type_params" | "params" => {
                 for (key, value) in object(value, key)? {
-                    match key.as_str() {
-                        "max_length" => max_length = Some(integer(value, key)?),
-                        "dim" => dim = Some(integer(value, key)?),
-                        _ => return Err(unknown(key, "type_params", "max_length, dim")),
+                    if !params.set(key, value)? {
+                        return Err(unknown(key, "type_params", PARAM_KEYS));
                     }
                 }
             }
+            _ if params.set(key, value)? => {}
             _ => return Err(unknown(key, "field", FIELD_KEYS)),
         }
     }
-    let name = name.ok_or_else(|| Error::new(Code::MissingParameter, "it has no \"name\""))?;
-    let data_type = data_type
+    field.name = name.ok_or_else(|| Error::new(Code::MissingParameter, "it has no \"name\""))?;
+    let name = &field.name;
+    field.data_type = data_type
         .ok_or_else(|| Error::new(Code::MissingParameter, format!("{name} has no \"data_type\"")))?;
-    let dim = dimension(data_type, dim, &name)?;
-    let max_length = match (data_type, max_length) {
-        (DataType::VarChar, None) => {
-            return Err(Error::new(
-                Code::MissingParameter,
-                format!("type param(max_length) should be specified for varChar field {name}"),
-            ));
-        }
-        (DataType::VarChar, Some(n)) if !(1..=super::MAX_VARCHAR).contains(&n) => {
-            return Err(Error::invalid(format!(
-                "the maximum length specified for a VarChar should be in (0, {}], field {name} has {n}",
-                super::MAX_VARCHAR
-            )));
-        }
-        (DataType::VarChar, Some(n)) => n as usize,
-        _ => 0,
-    };
-    Ok((Field { name, description, data_type, is_primary, max_length, dim }, auto_id))
+    field.dim = dimension(field.data_type, params.dim, name)?;
+    if field.data_type == DataType::Array {
+        field.element_type = params.element_type;
+        field.max_capacity = capacity(params.max_capacity, name)?;
+    }
+    if field.data_type == DataType::VarChar || field.element_type == Some(DataType::VarChar) {
+        field.max_length = max_length(params.max_length, name)?;
+    }
+    Ok((field, auto_id))
+}
+
+fn max_length(given: Option<i64>, name: &str) -> Result<usize> {
+    match given {
+        None => Err(Error::new(
+            Code::MissingParameter,
+            format!("type param(max_length) should be specified for varChar field {name}"),
+        )),
+        Some(n) if !(1..=super::MAX_VARCHAR).contains(&n) => Err(Error::invalid(format!(
+            "the maximum length specified for a VarChar should be in (0, {}], field {name} has {n}",
+            super::MAX_VARCHAR
+        ))),
+        Some(n) => Ok(n as usize),
+    }
+}
+
+fn capacity(given: Option<i64>, name: &str) -> Result<usize> {
+    match given {
+        None => Err(Error::new(
+            Code::MissingParameter,
+            format!("type param(max_capacity) should be specified for array field {name}"),
+        )),
+        Some(n) if !(1..=super::MAX_CAPACITY).contains(&n) => Err(Error::invalid(format!(
+            "the maximum capacity specified for a Array should be in (0, {}], field {name} has {n}",
+            super::MAX_CAPACITY
+        ))),
+        Some(n) => Ok(n as usize),
+    }
 }
 
 fn dimension(data_type: DataType, dim: Option<i64>, name: &str) -> Result<usize> {

@@ -1,9 +1,14 @@
 //! Fields, data types, limits and their validation, in Milvus' field words and with Milvus' messages.
 
+mod attributes;
+mod grow;
 mod json;
+
+pub use grow::Versions;
 
 use crate::error::{Error, Result};
 use arrow_schema::{DataType as ArrowType, Field as ArrowField, FieldRef, Schema as ArrowSchema, SchemaRef};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Most fields of a collection.
@@ -12,8 +17,12 @@ pub const MAX_FIELDS: usize = 64;
 pub const MAX_DIM: i64 = 32768;
 /// Largest `max_length` of a VarChar field, and so its most bytes.
 pub const MAX_VARCHAR: i64 = 65535;
-/// Most bytes of one JSON value.
+/// Most bytes of one JSON value, and of all dynamic keys of a row with their values.
 pub const MAX_JSON: usize = 65536;
+/// Largest `max_capacity` of an Array field, and so its most elements.
+pub const MAX_CAPACITY: i64 = 4096;
+/// The hidden JSON field that holds the dynamic keys of a row, in collections with `enable_dynamic_field`.
+pub const DYNAMIC_FIELD: &str = "$meta";
 /// Most bytes of a name.
 const MAX_NAME: usize = 255;
 
@@ -29,13 +38,14 @@ pub enum DataType {
     Float = 10,
     Double = 11,
     VarChar = 21,
+    Array = 22,
     Json = 23,
     BinaryVector = 100,
     FloatVector = 101,
 }
 
 impl DataType {
-    const ALL: [DataType; 11] = [
+    const ALL: [DataType; 12] = [
         DataType::Bool,
         DataType::Int8,
         DataType::Int16,
@@ -44,6 +54,7 @@ impl DataType {
         DataType::Float,
         DataType::Double,
         DataType::VarChar,
+        DataType::Array,
         DataType::Json,
         DataType::BinaryVector,
         DataType::FloatVector,
@@ -70,6 +81,7 @@ impl DataType {
             DataType::Float => "Float",
             DataType::Double => "Double",
             DataType::VarChar => "VarChar",
+            DataType::Array => "Array",
             DataType::Json => "JSON",
             DataType::BinaryVector => "BinaryVector",
             DataType::FloatVector => "FloatVector",
@@ -86,6 +98,26 @@ impl DataType {
     pub fn is_vector(self) -> bool {
         matches!(self, DataType::BinaryVector | DataType::FloatVector)
     }
+
+    /// Whether an Array may hold it: booleans, numbers and VarChar.
+    pub fn is_element(self) -> bool {
+        !self.is_vector() && !matches!(self, DataType::Array | DataType::Json)
+    }
+
+    /// The Arrow type of its values in the one form that the engine stores; `None` where more than the type decides.
+    fn plain_arrow(self) -> Option<ArrowType> {
+        Some(match self {
+            DataType::Bool => ArrowType::Boolean,
+            DataType::Int8 => ArrowType::Int8,
+            DataType::Int16 => ArrowType::Int16,
+            DataType::Int32 => ArrowType::Int32,
+            DataType::Int64 => ArrowType::Int64,
+            DataType::Float => ArrowType::Float32,
+            DataType::Double => ArrowType::Float64,
+            DataType::VarChar | DataType::Json => ArrowType::Utf8,
+            DataType::Array | DataType::BinaryVector | DataType::FloatVector => return None,
+        })
+    }
 }
 
 /// One field of a collection.
@@ -95,35 +127,78 @@ pub struct Field {
     pub description: String,
     pub data_type: DataType,
     pub is_primary: bool,
-    /// VarChar only: the most bytes of a value; 0 for other types.
+    /// VarChar, and Array of it: the most bytes of a value; 0 for other types.
     pub max_length: usize,
     /// Vectors only: the dimension, for binary vectors in bits; 0 for other types.
     pub dim: usize,
+    /// Whether a row may have no value.
+    pub nullable: bool,
+    /// What a row has that gives no value: a boolean, a number or a text of the field's type.
+    pub default_value: Option<Value>,
+    /// Array only: the type of its elements.
+    pub element_type: Option<DataType>,
+    /// Array only: the most elements of a value; 0 for other types.
+    pub max_capacity: usize,
+    /// Whether it is the hidden field of dynamic keys.
+    pub is_dynamic: bool,
 }
 
 impl Field {
-    /// The Arrow type of its column, in the one form that the engine stores.
-    pub fn arrow_type(&self) -> ArrowType {
-        match self.data_type {
-            DataType::Bool => ArrowType::Boolean,
-            DataType::Int8 => ArrowType::Int8,
-            DataType::Int16 => ArrowType::Int16,
-            DataType::Int32 => ArrowType::Int32,
-            DataType::Int64 => ArrowType::Int64,
-            DataType::Float => ArrowType::Float32,
-            DataType::Double => ArrowType::Float64,
-            DataType::VarChar | DataType::Json => ArrowType::Utf8,
-            DataType::BinaryVector => ArrowType::FixedSizeBinary((self.dim / 8) as i32),
-            DataType::FloatVector => ArrowType::FixedSizeList(float_item(), self.dim as i32),
+    /// A field of that name and type with nothing else said.
+    pub fn new(name: impl Into<String>, data_type: DataType) -> Field {
+        Field {
+            name: name.into(),
+            description: String::new(),
+            data_type,
+            is_primary: false,
+            max_length: 0,
+            dim: 0,
+            nullable: false,
+            default_value: None,
+            element_type: None,
+            max_capacity: 0,
+            is_dynamic: false,
         }
     }
 
-    /// Bytes of one value, without the bytes of texts.
+    /// The hidden field of dynamic keys.
+    pub(crate) fn dynamic() -> Field {
+        Field { is_dynamic: true, ..Field::new(DYNAMIC_FIELD, DataType::Json) }
+    }
+
+    /// The Arrow type of its column, in the one form that the engine stores.
+    pub fn arrow_type(&self) -> ArrowType {
+        match self.data_type {
+            DataType::BinaryVector => ArrowType::FixedSizeBinary((self.dim / 8) as i32),
+            DataType::Array => ArrowType::List(self.element_item()),
+            DataType::FloatVector => ArrowType::FixedSizeList(float_item(), self.dim as i32),
+            plain => plain.plain_arrow().unwrap_or(ArrowType::Null),
+        }
+    }
+
+    /// The Arrow field of its column.
+    pub fn arrow_field(&self) -> ArrowField {
+        ArrowField::new(&self.name, self.arrow_type(), self.nullable)
+    }
+
+    /// The item field of an Array's list.
+    pub fn element_item(&self) -> FieldRef {
+        let of_elements = self.element_type.and_then(DataType::plain_arrow).unwrap_or(ArrowType::Null);
+        Arc::new(ArrowField::new("item", of_elements, false))
+    }
+
+    /// An Array's elements as a field of their own.
+    pub fn element(&self) -> Option<Field> {
+        let element_type = self.element_type?;
+        Some(Field { max_length: self.max_length, ..Field::new(self.name.clone(), element_type) })
+    }
+
+    /// Bytes of one value, without the bytes of texts and of an Array's elements.
     pub fn fixed_bytes(&self) -> usize {
         match self.data_type {
             DataType::Bool | DataType::Int8 => 1,
             DataType::Int16 => 2,
-            DataType::Int32 | DataType::Float | DataType::VarChar | DataType::Json => 4,
+            DataType::Int32 | DataType::Float | DataType::VarChar | DataType::Json | DataType::Array => 4,
             DataType::Int64 | DataType::Double => 8,
             DataType::BinaryVector => self.dim / 8,
             DataType::FloatVector => self.dim * 4,
@@ -143,16 +218,18 @@ pub struct Schema {
     fields: Vec<Field>,
     auto_id: bool,
     primary: usize,
+    vector: usize,
+    dynamic: Option<usize>,
     arrow: SchemaRef,
 }
 
 impl Schema {
     /// Checks the fields against Milvus' limits. `auto_id` is about the primary key.
     pub fn new(description: String, fields: Vec<Field>, auto_id: bool) -> Result<Schema> {
-        if fields.len() > MAX_FIELDS {
+        let named = fields.iter().filter(|field| !field.is_dynamic).count();
+        if named > MAX_FIELDS {
             return Err(Error::invalid(format!(
-                "maximum field's number should be limited to {MAX_FIELDS}, got {}",
-                fields.len()
+                "maximum field's number should be limited to {MAX_FIELDS}, got {named}"
             )));
         }
         for (at, field) in fields.iter().enumerate() {
@@ -162,21 +239,10 @@ impl Schema {
             }
         }
         let primary = primary_key(&fields, auto_id)?;
-        let vectors: Vec<&str> =
-            fields.iter().filter(|f| f.data_type.is_vector()).map(|f| f.name.as_str()).collect();
-        match vectors.len() {
-            1 => {}
-            0 => return Err(Error::invalid("schema does not contain vector field")),
-            _ => {
-                let names = vectors.join(", ");
-                return Err(Error::invalid(format!(
-                    "multiple vector fields is not supported, fields name: {names}"
-                )));
-            }
-        }
-        let columns: Vec<ArrowField> =
-            fields.iter().map(|f| ArrowField::new(&f.name, f.arrow_type(), false)).collect();
-        Ok(Schema { description, fields, auto_id, primary, arrow: Arc::new(ArrowSchema::new(columns)) })
+        let vector = only_vector(&fields)?;
+        let dynamic = fields.iter().position(|field| field.is_dynamic);
+        let arrow = ArrowSchema::new(fields.iter().map(Field::arrow_field).collect::<Vec<_>>());
+        Ok(Schema { description, fields, auto_id, primary, vector, dynamic, arrow: Arc::new(arrow) })
     }
 
     pub fn description(&self) -> &str {
@@ -201,18 +267,34 @@ impl Schema {
         self.primary
     }
 
+    /// The place of the vectors' column.
+    pub fn vector_at(&self) -> usize {
+        self.vector
+    }
+
+    /// The place of the hidden column of dynamic keys, where the collection has one.
+    pub fn dynamic_at(&self) -> Option<usize> {
+        self.dynamic
+    }
+
     /// Whether the engine makes the primary keys.
     pub fn auto_id(&self) -> bool {
         self.auto_id
     }
 
-    /// The Arrow schema of stored rows: every field in order, nothing nullable.
+    /// The Arrow schema of stored rows: every field in order.
     pub fn arrow(&self) -> &SchemaRef {
         &self.arrow
     }
 }
 
 fn check_field(field: &Field) -> Result<()> {
+    if field.is_dynamic {
+        return match *field == Field::dynamic() {
+            true => Ok(()),
+            false => Err(Error::invalid(format!("the dynamic field should be {DYNAMIC_FIELD}, a JSON"))),
+        };
+    }
     check_name(&field.name, "field")?;
     let dim = field.dim as i64;
     if field.data_type.is_vector() && !(1..=MAX_DIM).contains(&dim) {
@@ -221,13 +303,27 @@ fn check_field(field: &Field) -> Result<()> {
     if field.data_type == DataType::BinaryVector && dim % 8 != 0 {
         return Err(Error::invalid(format!("invalid dimension: {dim}. should be multiple of 8. ")));
     }
-    if field.data_type == DataType::VarChar && !(1..=MAX_VARCHAR).contains(&(field.max_length as i64)) {
+    let is_text = field.data_type == DataType::VarChar || field.element_type == Some(DataType::VarChar);
+    if is_text && !(1..=MAX_VARCHAR).contains(&(field.max_length as i64)) {
         return Err(Error::invalid(format!(
             "the maximum length specified for a VarChar should be in (0, {MAX_VARCHAR}], field {} has {}",
             field.name, field.max_length
         )));
     }
-    Ok(())
+    attributes::check(field)
+}
+
+fn only_vector(fields: &[Field]) -> Result<usize> {
+    let vectors: Vec<usize> = (0..fields.len()).filter(|&at| fields[at].data_type.is_vector()).collect();
+    match vectors.as_slice() {
+        &[vector] => Ok(vector),
+        [] => Err(Error::invalid("schema does not contain vector field")),
+        several => {
+            let names: Vec<&str> = several.iter().map(|&at| fields[at].name.as_str()).collect();
+            let names = names.join(", ");
+            Err(Error::invalid(format!("multiple vector fields is not supported, fields name: {names}")))
+        }
+    }
 }
 
 fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {

@@ -2,7 +2,7 @@
 //! bytes, so that any Arrow tool opens it and we map it without a copy.
 
 use crate::error::{Error, Result};
-use crate::schema::{DataType, Schema};
+use crate::schema::{DataType, Field, Schema};
 use crate::segment::{Shared, raw};
 use crate::storage::checked::{CheckedFile, CheckedWriter};
 use arrow_array::RecordBatch;
@@ -96,7 +96,8 @@ fn parse(bytes: &Buffer, schema: &Schema) -> Result<RecordBatch, String> {
     let footer = trailer.checked_sub(footer_length).ok_or("its footer is longer than itself")?;
     let footer = arrow_ipc::root_as_footer(&bytes[footer..trailer]).map_err(|e| e.to_string())?;
     let found = try_fb_to_schema(footer.schema().ok_or("it has no schema")?).map_err(|e| e.to_string())?;
-    if found.fields() != schema.arrow().fields() {
+    let columns = found.fields().len();
+    if !schema.arrow().fields().starts_with(found.fields()) {
         return Err("its columns are others".into());
     }
     let mut blocks = footer.recordBatches().into_iter().flatten();
@@ -110,29 +111,33 @@ fn parse(bytes: &Buffer, schema: &Schema) -> Result<RecordBatch, String> {
     let message = metadata.get(MESSAGE_PREFIX..).ok_or("its message is too short")?;
     let message = arrow_ipc::root_as_message(message).map_err(|e| e.to_string())?;
     let batch = message.header_as_record_batch().ok_or("its message is no record batch")?;
-    if batch.compression().is_some() || batch.nodes().into_iter().flatten().any(|n| n.null_count() != 0) {
-        return Err("it is compressed or has nulls".into());
+    if batch.compression().is_some() {
+        return Err("it is compressed".into());
     }
     let rows = usize::try_from(batch.length()).map_err(|e| e.to_string())?;
     let buffers: Result<Vec<Buffer>, String> =
         batch.buffers().into_iter().flatten().map(|b| part(&body, b.offset(), b.length())).collect();
-    let values = without_validity(schema, buffers?);
-    raw::assemble(schema, rows, values).map_err(|e| e.message().to_owned())
+    let fields = &schema.fields()[..columns];
+    raw::assemble(schema, columns, rows, stored(fields, buffers?)).map_err(|e| e.message().to_owned())
 }
 
-/// Leaves out the validity bitmaps that Arrow keeps a place for: before each column, and before a list's items.
-fn without_validity(schema: &Schema, buffers: Vec<Buffer>) -> Vec<Buffer> {
+/// The buffers in the order of [`raw::buffers`]: without the validity bitmaps that Arrow keeps a place for before each
+/// column that has no nulls, and before the items of lists.
+fn stored(fields: &[Field], buffers: Vec<Buffer>) -> Vec<Buffer> {
     let mut buffers = buffers.into_iter();
-    let mut values = Vec::new();
-    for field in schema.fields() {
-        let (skip, take) = match field.data_type {
-            DataType::FloatVector => (2, 1),
-            DataType::VarChar | DataType::Json => (1, 2),
-            _ => (1, 1),
-        };
-        values.extend(buffers.by_ref().skip(skip).take(take));
+    let mut kept = Vec::new();
+    for field in fields {
+        kept.extend(buffers.by_ref().take(1).filter(|_| field.nullable));
+        match field.data_type {
+            DataType::FloatVector => kept.extend(buffers.by_ref().skip(1).take(1)),
+            DataType::Array => {
+                kept.extend(buffers.by_ref().take(1));
+                kept.extend(buffers.by_ref().skip(1).take(raw::value_buffers(field) - 1));
+            }
+            _ => kept.extend(buffers.by_ref().take(raw::value_buffers(field))),
+        }
     }
-    values
+    kept
 }
 
 fn part(bytes: &Buffer, offset: i64, length: i64) -> Result<Buffer, String> {
@@ -148,7 +153,7 @@ mod tests {
     use super::*;
     use crate::index::vectors::Vectors;
     use crate::segment::Rows;
-    use crate::segment::rows::tests::{batch, schema};
+    use crate::segment::rows::tests::{batch, schema, sparse_batch, sparse_schema};
     use arrow_array::Array;
 
     fn encoded(batch: &RecordBatch) -> Buffer {
@@ -176,6 +181,28 @@ mod tests {
             for buffer in column.to_data().buffers().iter().filter(|b| !b.is_empty()) {
                 assert!(file.contains(&buffer.as_ptr()), "a column of {} was copied", column.data_type());
             }
+        }
+    }
+
+    #[test]
+    fn nulls_arrays_and_later_fields() {
+        let (schema, written) = (sparse_schema(), sparse_batch(&(0..100).collect::<Vec<_>>()));
+        let bytes = encoded(&written);
+        assert_eq!(decode(&bytes, &schema).unwrap(), written);
+        let full = sparse_batch(&[1, 2, 4]);
+        assert_eq!(decode(&encoded(&full), &schema).unwrap(), full);
+        let field = |text: &str| Field::from_json(text).unwrap();
+        let grown =
+            schema.with_field(field(r#"{"name":"x","data_type":"Int8","default_value":-3}"#)).unwrap();
+        let grown = grown.with_field(field(r#"{"name":"y","data_type":"JSON","nullable":true}"#)).unwrap();
+        let read = decode(&bytes, &grown).unwrap();
+        assert_eq!(read, crate::batch::widened(&grown, written).unwrap());
+        assert_eq!(decode(&encoded(&read), &grown).unwrap(), read);
+        assert!(decode(&encoded(&read), &schema).is_err(), "columns that the schema does not have");
+        for at in 0..bytes.len() {
+            let mut changed = bytes.to_vec();
+            changed[at] ^= 0xff;
+            let _ = decode(&Buffer::from(changed), &schema);
         }
     }
 

@@ -1,10 +1,12 @@
 //! The growing rows of a collection: chunks that are merged with their neighbours while they are small, so that there
 //! are few of them and each row is copied a logarithmic number of times.
 
+use crate::batch;
 use crate::error::Result;
 use crate::schema::Schema;
 use crate::segment::rows::concat;
-use crate::segment::{Key, Live, Memory, Rows, SegmentView, Source};
+use crate::segment::{Key, Live, Memory, Reservation, Rows, SegmentView, Source};
+use arrow_array::RecordBatch;
 use std::sync::Arc;
 
 /// Merged chunks stay below this, so that no insert waits long for a copy.
@@ -24,14 +26,34 @@ impl Growing {
         Growing { schema, memory, chunks: Vec::new(), frozen: 0 }
     }
 
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The same rows after the schema has grown: all get what was added. None may be frozen.
+    pub fn grown(&self, schema: Arc<Schema>) -> Result<Growing> {
+        let mut chunks = Vec::with_capacity(self.chunks.len());
+        for chunk in &self.chunks {
+            let rows = chunk.rows()?;
+            let wide = batch::widened(&schema, rows.batch().clone())?;
+            let memory = self.memory.force(batch::bytes(&schema, &wide));
+            let wide = Source::Growing(Arc::new(Rows::new(&schema, wide, Some(memory))));
+            chunks.push(SegmentView { source: wide, ..chunk.clone() });
+        }
+        Ok(Growing { schema, memory: self.memory.clone(), chunks, frozen: 0 })
+    }
+
     pub fn chunks(&self) -> &[SegmentView] {
         &self.chunks
     }
 
-    /// Adds rows. They stay a chunk of their own should a merge fail.
-    pub fn push(&mut self, rows: Rows) {
-        self.chunks.push(SegmentView::growing(rows));
+    /// Adds rows, which were checked against the schema of now or one before it grew. They stay a chunk of their own should
+    /// a merge fail.
+    pub fn push(&mut self, rows: RecordBatch, memory: Option<Reservation>) -> Result<()> {
+        let rows = batch::widened(&self.schema, rows)?;
+        self.chunks.push(SegmentView::growing(Rows::new(&self.schema, rows, memory)));
         while self.merge_last_two().unwrap_or(false) {}
+        Ok(())
     }
 
     /// Merges the last two chunks if they are of comparable size.
@@ -100,7 +122,7 @@ mod tests {
     }
 
     fn push(growing: &mut Growing, keys: &[i64]) {
-        growing.push(Rows::new(&schema(), batch(keys), None));
+        growing.push(batch(keys), None).unwrap();
     }
 
     fn live_keys(growing: &Growing) -> Vec<i64> {

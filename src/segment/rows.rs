@@ -3,7 +3,7 @@
 use crate::batch;
 use crate::error::{Error, Result};
 use crate::index::vectors::{BinaryVectors, FloatVectors, Vectors};
-use crate::schema::{DataType, Field, Schema};
+use crate::schema::{DataType, Schema};
 use crate::segment::Reservation;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int64Type};
@@ -137,9 +137,8 @@ impl Rows {
 
 /// The one field of vectors that every schema has.
 fn vectors_of(schema: &Schema, batch: &RecordBatch) -> Vectors {
-    let is_vector = |field: &(usize, &Field)| field.1.data_type.is_vector();
-    let found = schema.fields().iter().enumerate().find(is_vector);
-    let (at, field) = found.expect("a schema without vectors is refused when it is made");
+    let at = schema.vector_at();
+    let field = &schema.fields()[at];
     let column = batch.column(at);
     if field.data_type == DataType::BinaryVector {
         let column = column.as_fixed_size_binary();
@@ -212,6 +211,7 @@ pub(super) fn concat(schema: &Schema, sources: &[&Rows]) -> Result<RecordBatch> 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use arrow_array::builder::{BooleanBuilder, Int16Builder, ListBuilder, StringBuilder};
     use arrow_array::{
         BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array, Int8Array,
         Int16Array, Int32Array, Int64Array, StringArray,
@@ -251,6 +251,61 @@ pub(super) mod tests {
             )),
         ];
         RecordBatch::try_new(schema().arrow().clone(), columns).unwrap()
+    }
+
+    /// A schema of nullable fields of every type, and of arrays.
+    pub(crate) fn sparse_schema() -> Schema {
+        Schema::from_json(
+            r#"{"enable_dynamic_field":true,"fields":[{"name":"id","data_type":"Int64","is_primary":true},
+            {"name":"b","data_type":"Bool","nullable":true},{"name":"i","data_type":"Int32","nullable":true},
+            {"name":"t","data_type":"VarChar","max_length":9,"nullable":true},
+            {"name":"ab","data_type":"Array","element_type":"Bool","max_capacity":9},
+            {"name":"ai","data_type":"Array","element_type":"Int16","max_capacity":9,"nullable":true},
+            {"name":"at","data_type":"Array","element_type":"VarChar","max_length":9,"max_capacity":9,"nullable":true},
+            {"name":"v","data_type":"FloatVector","dim":3}]}"#,
+        )
+        .unwrap()
+    }
+
+    /// Rows of that schema: those whose keys are multiples of three have nulls.
+    pub(crate) fn sparse_batch(keys: &[i64]) -> RecordBatch {
+        let given = |key: &i64| (key % 3 != 0).then_some(*key);
+        let mut bools = ListBuilder::new(BooleanBuilder::new());
+        let mut ints = ListBuilder::new(Int16Builder::new());
+        let mut texts = ListBuilder::new(StringBuilder::new());
+        for key in keys {
+            let count = key % 4;
+            (0..count).for_each(|at| bools.values().append_value((key + at) % 2 == 0));
+            bools.append(true);
+            if given(key).is_some() {
+                (0..count).for_each(|at| ints.values().append_value((key + at) as i16));
+                (0..count).for_each(|at| texts.values().append_value(format!("{key} {at}")));
+            }
+            ints.append(given(key).is_some());
+            texts.append(given(key).is_some());
+        }
+        let plain = batch(keys);
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("id", plain.column(0).clone()),
+            (
+                "b",
+                Arc::new(BooleanArray::from_iter(keys.iter().map(|key| given(key).map(|key| key % 2 == 0)))),
+            ),
+            ("i", Arc::new(Int32Array::from_iter(keys.iter().map(|key| given(key).map(|key| key as i32))))),
+            (
+                "t",
+                Arc::new(StringArray::from_iter(
+                    keys.iter().map(|key| given(key).map(|key| format!("t{key}"))),
+                )),
+            ),
+            ("ab", Arc::new(bools.finish())),
+            ("ai", Arc::new(ints.finish())),
+            ("at", Arc::new(texts.finish())),
+            ("v", plain.column(9).clone()),
+        ];
+        let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+        let given = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+        batch::canonical(&sparse_schema(), &given, |_| Err(Error::internal("no ids"))).unwrap()
     }
 
     fn rows(keys: &[i64]) -> Rows {
@@ -312,6 +367,8 @@ pub(super) mod tests {
         let (a, b) = (batch(&[1, 2, 3]), batch(&[10, 11, 12, 13]).slice(1, 3));
         let runs = [Run { source: 1, start: 1, end: 3 }, Run { source: 0, start: 0, end: 1 }];
         assert_eq!(gather(schema().arrow(), &[&a, &b], &runs).unwrap(), batch(&[12, 13, 1]));
+        let (a, b) = (sparse_batch(&[1, 2, 3]), sparse_batch(&[10, 11, 12, 13]).slice(1, 3));
+        assert_eq!(gather(sparse_schema().arrow(), &[&a, &b], &runs).unwrap(), sparse_batch(&[12, 13, 1]));
         let joined = concat(&schema(), &[&rows(&[4, 5]), &rows(&[6])]).unwrap();
         assert_eq!(joined, batch(&[4, 5, 6]));
         assert_eq!(floats(&Rows::new(&schema(), joined, None)).row(2), [6.0, 0.5, -1.0]);

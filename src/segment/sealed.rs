@@ -6,6 +6,7 @@ use crate::schema::Schema;
 use crate::segment::rows::gather_in_steps;
 use crate::segment::slot::Slot;
 use crate::segment::{Live, Rows, Run, SegmentView, Shared, data};
+use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,7 @@ const STEP: usize = 16384;
 /// The rows of a sealed segment, mapped when they are first needed.
 pub struct Sealed {
     shared: Arc<Shared>,
-    schema: Arc<Schema>,
+    schema: ArcSwap<Schema>,
     dir: PathBuf,
     id: u64,
     len: usize,
@@ -53,7 +54,7 @@ impl Sealed {
     pub fn new(shared: Arc<Shared>, schema: Arc<Schema>, collection: &Path, id: u64, len: usize) -> Sealed {
         Sealed {
             shared,
-            schema,
+            schema: ArcSwap::new(schema),
             dir: Sealed::dir_of(collection, id),
             id,
             len,
@@ -77,7 +78,7 @@ impl Sealed {
         let shared = &self.shared;
         let io = |e| crate::error::Error::io(format!("cannot create {}", self.dir.display()), e);
         shared.vfs.create_dir_all(&self.dir).map_err(io)?;
-        let batch = live_rows(&self.schema, parts, go_on)?;
+        let batch = live_rows(&self.schema.load(), parts, go_on)?;
         data::write(shared, &batch, &self.dir.join(DATA), go_on)?;
         shared.vfs.sync_dir(&self.dir).map_err(io)
     }
@@ -95,9 +96,17 @@ impl Sealed {
     /// The rows, opened and verified at the first call.
     pub fn rows(&self) -> Result<Arc<Rows>> {
         self.slot.get(|| {
-            let batch = data::read(&self.shared, &self.schema, &self.dir.join(DATA), self.len)?;
-            Ok(Rows::new(&self.schema, batch, None))
+            let schema = self.schema.load();
+            let batch = data::read(&self.shared, &schema, &self.dir.join(DATA), self.len)?;
+            Ok(Rows::new(&schema, batch, None))
         })
+    }
+
+    /// The schema has grown: rows that are opened from now on have what was added.
+    pub fn grow(&self, schema: &Arc<Schema>) {
+        if !Arc::ptr_eq(&self.schema.load(), schema) {
+            self.slot.reset(|| self.schema.store(schema.clone()));
+        }
     }
 
     /// Drops the mapping; searches that run keep it until they are done.

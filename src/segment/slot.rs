@@ -35,6 +35,13 @@ impl<T> Slot<T> {
         self.value.load_full()
     }
 
+    /// Drops the value after `change`, while nothing is loaded: what is loaded from then on has seen the change.
+    pub fn reset(&self, change: impl FnOnce()) {
+        let _loading = self.loading.lock();
+        change();
+        self.value.store(None);
+    }
+
     /// Drops the value; whoever holds it keeps it until he is done.
     pub fn clear(&self) {
         self.value.store(None);

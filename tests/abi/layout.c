@@ -67,7 +67,11 @@ HOLDS(elanus_column_data, offsetof(elanus_column, data) == 16 && sizeof(((const 
 HOLDS(elanus_column_offsets, offsetof(elanus_column, offsets) == 24 && sizeof(((const elanus_column *)0)->offsets) == 8);
 HOLDS(elanus_column_count, offsetof(elanus_column, count) == 32 && sizeof(((const elanus_column *)0)->count) == 8);
 HOLDS(elanus_column_dim, offsetof(elanus_column, dim) == 40 && sizeof(((const elanus_column *)0)->dim) == 8);
-HOLDS(elanus_column, sizeof(elanus_column) == 48);
+HOLDS(elanus_column_valid, offsetof(elanus_column, valid) == 48 && sizeof(((const elanus_column *)0)->valid) == 8);
+HOLDS(elanus_column_element_type, offsetof(elanus_column, element_type) == 56 && sizeof(((const elanus_column *)0)->element_type) == 4);
+HOLDS(elanus_column_reserved, offsetof(elanus_column, reserved) == 60 && sizeof(((const elanus_column *)0)->reserved) == 4);
+HOLDS(elanus_column_element_offsets, offsetof(elanus_column, element_offsets) == 64 && sizeof(((const elanus_column *)0)->element_offsets) == 8);
+HOLDS(elanus_column, sizeof(elanus_column) == 72);
 
 HOLDS(elanus_index_options_size, offsetof(elanus_index_options, size) == 0 && sizeof(((const elanus_index_options *)0)->size) == 4);
 HOLDS(elanus_index_options_name, offsetof(elanus_index_options, name) == 8 && sizeof(((const elanus_index_options *)0)->name) == 8);

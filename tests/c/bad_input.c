@@ -182,7 +182,7 @@ static void sizes(void) {
     c.size = 0;
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "columns[1]: size 0", "ELANUS_COLUMN_INIT", insert_with(1, c));
     c.size = 8;
-    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "columns[1]: size 8", "48", insert_with(1, c));
+    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "columns[1]: size 8", "72", insert_with(1, c));
     c.size = 1000000;
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "columns[1]: size 1000000", "4096", insert_with(1, c));
     memset(newer, 0, sizeof newer);
@@ -193,7 +193,7 @@ static void sizes(void) {
     newer[1].later = 0;
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "id", "twice", insert(&newer[0].column, 2));
     newer[1].column.size = sizeof good[0];
-    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "columns[1]: size 48", "56", insert(&newer[0].column, 2));
+    REFUSED(ELANUS_CODE_INVALID_PARAMETER, "columns[1]: size 72", "80", insert(&newer[0].column, 2));
 
     memset(&zeros, 0, sizeof zeros);
     result = elanus_collection_search(collection, "v", vectors, 1, DIM, &zeros, &error);

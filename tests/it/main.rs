@@ -6,6 +6,7 @@ mod churn;
 mod compact;
 mod concurrent;
 mod crash;
+mod data;
 mod durable;
 mod filter;
 mod flip;

@@ -168,6 +168,10 @@ impl Core {
         definition: Option<&Definition>,
     ) -> Result<bool> {
         self.check_open()?;
+        if let Some(merged) = &merged {
+            // A field may have been added since it was written.
+            merged.sealed.grow(&self.schema);
+        }
         let known: BTreeSet<u64> = self.with_meta(|meta| meta.segments.iter().map(|s| s.id).collect())?;
         if !job.ids.is_subset(&known) {
             return Ok(false);

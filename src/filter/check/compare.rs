@@ -1,7 +1,7 @@
 //! Comparisons and ranges.
 
 use super::{Scope, Typed};
-use crate::filter::predicate::{Predicate, Test};
+use crate::filter::predicate::{Column, Predicate, Test};
 use crate::filter::syntax::{Bound, Compare, Node};
 use crate::filter::value::Value;
 use crate::schema::DataType;
@@ -16,6 +16,16 @@ pub fn cast(data_type: DataType, value: Value) -> Result<Value, String> {
         (Float | Double, Value::Int(n)) => Ok(Value::Float(n as f64)),
         (Int8 | Int16 | Int32 | Int64, value @ Value::Int(_)) => Ok(value),
         (other, value) => Err(format!("cannot cast value to {}, value: {value}", other.name())),
+    }
+}
+
+/// The value in the type of a column; an array takes lists of its elements' type.
+pub fn cast_to(column: &Column, value: Value) -> Result<Value, String> {
+    match (column.data_type, column.element_type, value) {
+        (DataType::Array, Some(element), Value::List(values)) => {
+            values.into_iter().map(|value| cast(element, value)).collect::<Result<_, _>>().map(Value::List)
+        }
+        (data_type, _, value) => cast(data_type, value),
     }
 }
 
@@ -43,6 +53,7 @@ fn family(typed: &Typed) -> Family {
             Int8 | Int16 | Int32 | Int64 | Float | Double => Family::Number,
             VarChar => Family::Text,
             Json => Family::Json,
+            Array => Family::List,
             FloatVector | BinaryVector => Family::None,
         },
     }
@@ -71,8 +82,10 @@ impl Scope<'_> {
         let equality = matches!(op, Compare::Equal | Compare::NotEqual);
         let fits = match (family(&left), family(&right)) {
             (Family::None, _) | (_, Family::None) => false,
-            // Lists have no order.
-            (Family::List, Family::Json) | (Family::Json, Family::List) => equality,
+            // Lists have no order, and are compared with constants only.
+            (Family::List, Family::Json | Family::List) | (Family::Json, Family::List) => {
+                equality && [&left, &right].iter().any(|side| matches!(side, Typed::Value(_)))
+            }
             (a, b) => a == b || a == Family::Json || b == Family::Json,
         };
         if !fits {
@@ -103,7 +116,7 @@ impl Scope<'_> {
         use DataType::*;
         match column.data_type {
             Bool => return Err("invalid range operations on boolean expr".into()),
-            FloatVector | BinaryVector => {
+            Array | FloatVector | BinaryVector => {
                 let name = column.data_type.name();
                 return Err(format!("comparisons between {name} and {} are not supported", from.type_name()));
             }
@@ -133,7 +146,7 @@ impl Scope<'_> {
 fn with_value(op: Compare, typed: Typed, value: Value) -> Result<Typed, String> {
     let predicate = match typed {
         Typed::Column(column) => {
-            let value = cast(column.data_type, value)?;
+            let value = cast_to(&column, value)?;
             Predicate::Column(column, Test::Compare(op, value))
         }
         Typed::Length(column) => match cast(DataType::Int64, value)? {

@@ -1,6 +1,6 @@
 //! `json_contains`, `json_contains_all`, `json_contains_any` and their twins with `array_`.
 
-use super::{Scope, Typed};
+use super::{Scope, Typed, compare};
 use crate::filter::predicate::{Predicate, Test};
 use crate::filter::syntax::{Contains, Node};
 use crate::filter::value::Value;
@@ -9,7 +9,7 @@ impl Scope<'_> {
     pub(super) fn contains(&self, how: Contains, field: &Node, what: &Node) -> Result<Typed, String> {
         let name = how.name();
         let column = match self.typed(field)? {
-            Typed::Column(column) if column.is_json() => column,
+            Typed::Column(column) if column.is_json() || column.is_array() => column,
             _ => {
                 let shown = self.shown(field);
                 return Err(format!(
@@ -29,6 +29,17 @@ impl Scope<'_> {
             (_, Value::List(values)) => values,
             _ => return Err(format!("{name} operation element must be an array")),
         };
+        let of_elements = |value: Value| match column.element_type {
+            None => Ok(value),
+            Some(element) => {
+                let (own, other) = (element.name(), value.type_name());
+                let clash = |_| {
+                    format!("{name} operation can't compare between array element type: {own} and {other}")
+                };
+                compare::cast(element, value).map_err(clash)
+            }
+        };
+        let values = values.into_iter().map(of_elements).collect::<Result<_, _>>()?;
         Ok(Typed::Predicate(Predicate::Column(column, Test::Contains(how, values))))
     }
 }

@@ -52,6 +52,7 @@ fn depth(value: &Value) -> usize {
 fn holds(test: &Test, found: Option<&Found>) -> bool {
     match test {
         Test::Exists => found.is_some(),
+        Test::Null => found.is_none_or(|found| matches!(found, Found::Null)),
         Test::Compare(op, value) => op.holds(found.and_then(|found| order(found, value))),
         Test::Between { low, low_inclusive, high, high_inclusive } => found.is_some_and(|found| {
             let above = if *low_inclusive { Compare::GreaterEqual } else { Compare::Greater };

@@ -1,6 +1,7 @@
 //! A predicate over columns of rows: one pass a condition, a bit a row.
 
 mod json;
+mod lists;
 mod pairs;
 mod scalars;
 mod seek;
@@ -10,8 +11,8 @@ use crate::filter::predicate::{Column, Predicate, Test};
 use crate::schema::DataType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
 
 /// The rows for which the predicate holds. Those that are not `among` may get either bit: where a row is expensive,
 /// they are not looked at.
@@ -20,31 +21,91 @@ pub fn rows(
     rows: &RecordBatch,
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
+    eval(predicate, false, rows, among)
+}
+
+/// The same, or the rows for which its opposite holds. As in SQL a condition on a null neither holds nor does not, so a
+/// `not` goes down to the conditions, through `and` and `or` by De Morgan's laws.
+fn eval(
+    predicate: &Predicate,
+    opposite: bool,
+    rows: &RecordBatch,
+    among: Option<&BooleanBuffer>,
+) -> Result<BooleanBuffer> {
     let count = rows.num_rows();
     match predicate {
-        Predicate::Always(true) => Ok(BooleanBuffer::new_set(count)),
-        Predicate::Always(false) => Ok(BooleanBuffer::new_unset(count)),
-        Predicate::Not(inner) => Ok(!&self::rows(inner, rows, among)?),
-        Predicate::All(parts) => all(parts, rows, among),
-        Predicate::Any(parts) => any(parts, rows, among),
+        Predicate::Always(holds) if *holds != opposite => Ok(BooleanBuffer::new_set(count)),
+        Predicate::Always(_) => Ok(BooleanBuffer::new_unset(count)),
+        Predicate::Not(inner) => eval(inner, !opposite, rows, among),
+        Predicate::All(parts) if opposite => any(parts, opposite, rows, among),
+        Predicate::All(parts) => all(parts, opposite, rows, among),
+        Predicate::Any(parts) if opposite => all(parts, opposite, rows, among),
+        Predicate::Any(parts) => any(parts, opposite, rows, among),
         Predicate::Column(column, test) => {
-            let array = array(rows, column)?;
-            match column.data_type {
-                DataType::Json => json::rows(array, &column.path, test, among),
-                _ => scalar(array, column.data_type, test),
+            let input = Input::new(rows, column)?;
+            if *test == Test::Null && column.path.is_empty() {
+                let nulls = input.valid.map_or(BooleanBuffer::new_unset(count), |valid| !valid.inner());
+                return Ok(if opposite { !&nulls } else { nulls });
             }
+            let bits = match column.data_type {
+                DataType::Json => json::rows(&input.array, &column.path, test, among)?,
+                DataType::Array => lists::rows(&input.array, column, test, among)?,
+                _ => scalar(&input.array, column.data_type, test)?,
+            };
+            // What JSON has of a null row is null too: its text is empty.
+            if *test == Test::Null {
+                return Ok(if opposite { !&bits } else { bits });
+            }
+            Ok(masked(bits, opposite, &[&input]))
         }
         Predicate::Fields(left, op, right) => {
-            pairs::rows((array(rows, left)?, left), *op, (array(rows, right)?, right), among)
+            let (a, b) = (Input::new(rows, left)?, Input::new(rows, right)?);
+            let bits = pairs::rows((&a.array, left), *op, (&b.array, right), among)?;
+            Ok(masked(bits, opposite, &[&a, &b]))
         }
     }
 }
 
+/// A column that a condition looks at.
+struct Input {
+    array: ArrayRef,
+    /// Which rows have a value. Others fail the condition and its opposite.
+    valid: Option<NullBuffer>,
+    /// Of an element of an array, which arrays have it. Others fail the condition, as in Milvus, and not its opposite.
+    there: Option<NullBuffer>,
+}
+
+impl Input {
+    fn new(rows: &RecordBatch, column: &Column) -> Result<Input> {
+        let found = rows.columns().get(column.at);
+        let array =
+            found.ok_or_else(|| Error::internal(format!("the rows have no column {}", column.at)))?.clone();
+        let valid = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
+        let Some(index) = column.index() else { return Ok(Input { array, valid, there: None }) };
+        let elements = lists::elements(&array, index)?;
+        Ok(Input { there: elements.nulls().cloned(), array: elements, valid })
+    }
+}
+
+/// The rows of a condition's loop, or the others, without those that the inputs rule out.
+fn masked(bits: BooleanBuffer, opposite: bool, inputs: &[&Input]) -> BooleanBuffer {
+    let there = inputs.iter().filter_map(|input| input.there.as_ref());
+    let bits = there.fold(bits, |bits, there| &bits & there.inner());
+    let bits = if opposite { !&bits } else { bits };
+    let valid = inputs.iter().filter_map(|input| input.valid.as_ref());
+    valid.fold(bits, |bits, valid| &bits & valid.inner())
+}
+
 /// The cheap parts first: a row that one of them refuses is not looked at by the others.
-fn all(parts: &[Predicate], rows: &RecordBatch, among: Option<&BooleanBuffer>) -> Result<BooleanBuffer> {
+fn all(
+    parts: &[Predicate],
+    opposite: bool,
+    rows: &RecordBatch,
+    among: Option<&BooleanBuffer>,
+) -> Result<BooleanBuffer> {
     let mut left: Option<BooleanBuffer> = None;
     for part in by_cost(parts) {
-        let bits = self::rows(part, rows, left.as_ref().or(among))?;
+        let bits = eval(part, opposite, rows, left.as_ref().or(among))?;
         left = Some(match left {
             Some(left) => &left & &bits,
             None => bits,
@@ -54,18 +115,23 @@ fn all(parts: &[Predicate], rows: &RecordBatch, among: Option<&BooleanBuffer>) -
 }
 
 /// The cheap parts first: a row that one of them lets through is not looked at by the others.
-fn any(parts: &[Predicate], rows: &RecordBatch, among: Option<&BooleanBuffer>) -> Result<BooleanBuffer> {
+fn any(
+    parts: &[Predicate],
+    opposite: bool,
+    rows: &RecordBatch,
+    among: Option<&BooleanBuffer>,
+) -> Result<BooleanBuffer> {
     let mut found: Option<BooleanBuffer> = None;
     for part in by_cost(parts) {
         found = Some(match found {
-            None => self::rows(part, rows, among)?,
-            Some(found) if cost(part) == 0 => &found | &self::rows(part, rows, among)?,
+            None => eval(part, opposite, rows, among)?,
+            Some(found) if cost(part) == 0 => &found | &eval(part, opposite, rows, among)?,
             Some(found) => {
                 let open = match among {
                     Some(among) => among & &!&found,
                     None => !&found,
                 };
-                let more = self::rows(part, rows, Some(&open))?;
+                let more = eval(part, opposite, rows, Some(&open))?;
                 &found | &(&more & &open)
             }
         });
@@ -83,22 +149,17 @@ fn by_cost(parts: &[Predicate]) -> Vec<&Predicate> {
 fn cost(predicate: &Predicate) -> u8 {
     let of = |column: &Column| match column.data_type {
         DataType::Json => 2,
-        DataType::VarChar => 1,
+        DataType::VarChar | DataType::Array => 1,
         _ => 0,
     };
     match predicate {
         Predicate::Always(_) => 0,
         Predicate::All(parts) | Predicate::Any(parts) => parts.iter().map(cost).max().unwrap_or(0),
         Predicate::Not(inner) => cost(inner),
-        Predicate::Column(column, _) => of(column),
+        Predicate::Column(_, Test::Null) => 0,
+        Predicate::Column(column, _) => of(column).max(u8::from(column.index().is_some())),
         Predicate::Fields(left, _, right) => of(left).max(of(right)).max(1),
     }
-}
-
-fn array<'a>(rows: &'a RecordBatch, column: &Column) -> Result<&'a ArrayRef> {
-    rows.columns()
-        .get(column.at)
-        .ok_or_else(|| Error::internal(format!("the rows have no column {}", column.at)))
 }
 
 fn scalar(array: &ArrayRef, data_type: DataType, test: &Test) -> Result<BooleanBuffer> {
@@ -123,7 +184,7 @@ fn scalar(array: &ArrayRef, data_type: DataType, test: &Test) -> Result<BooleanB
             array.as_primitive_opt::<Float64Type>().and_then(|a| scalars::numbers(a.values(), test))
         }
         DataType::VarChar => array.as_string_opt::<i32>().and_then(|texts| scalars::texts(texts, test)),
-        DataType::Json | DataType::BinaryVector | DataType::FloatVector => None,
+        DataType::Array | DataType::Json | DataType::BinaryVector | DataType::FloatVector => None,
     };
     found.ok_or_else(|| Error::internal(format!("a column of {} under the test {test:?}", array.data_type())))
 }

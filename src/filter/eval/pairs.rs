@@ -46,7 +46,7 @@ impl<'a> Values<'a> {
             DataType::Double => array.as_primitive_opt().map(Values::Double),
             DataType::VarChar => array.as_string_opt().map(Values::Text),
             DataType::Json => array.as_string_opt().map(|texts| Values::Json(texts, &column.path)),
-            DataType::BinaryVector | DataType::FloatVector => None,
+            DataType::Array | DataType::BinaryVector | DataType::FloatVector => None,
         };
         found.ok_or_else(|| Error::internal(format!("a column of {} in a comparison", array.data_type())))
     }

@@ -118,7 +118,7 @@ pub fn numbers<T: Number>(values: &[T], test: &Test) -> Option<BooleanBuffer> {
             let (operand, result) = (constant(operand)?, constant(result)?);
             Some(arithmetic(values, *op, operand, result, *equal))
         }
-        Test::Prefix(_) | Test::Length(..) | Test::Contains(..) | Test::Exists => None,
+        Test::Prefix(_) | Test::Length(..) | Test::Contains(..) | Test::Exists | Test::Null => None,
     }
 }
 
@@ -211,6 +211,8 @@ pub fn texts(values: &StringArray, test: &Test) -> Option<BooleanBuffer> {
             each(&|text| list.contains(text))
         }
         Test::Prefix(prefix) => each(&|text| text.starts_with(prefix.as_str())),
-        Test::Arithmetic { .. } | Test::Length(..) | Test::Contains(..) | Test::Exists => return None,
+        Test::Arithmetic { .. } | Test::Length(..) | Test::Contains(..) | Test::Exists | Test::Null => {
+            return None;
+        }
     })
 }
