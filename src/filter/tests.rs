@@ -13,6 +13,7 @@ fn field(name: &str, data_type: DataType) -> Field {
         name: name.to_owned(),
         description: String::new(),
         data_type,
+        is_partition_key: false,
         is_primary: name == "id",
         max_length: 100,
         dim: 8,

@@ -4,12 +4,14 @@ use super::{DataType, Field, Schema};
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value, json};
 
-const SCHEMA_KEYS: &str = "description, auto_id (autoID), enable_dynamic_field (only false), fields";
+const SCHEMA_KEYS: &str =
+    "description, auto_id (autoID), enable_dynamic_field (only false), num_partitions, fields";
 const FIELD_KEYS: &str = "name, description, data_type (type), is_primary (is_primary_key), auto_id (autoID), \
-     max_length, dim, type_params (params), is_partition_key and is_dynamic (only false)";
+     is_partition_key, max_length, dim, type_params (params), is_dynamic (only false)";
 
 impl Schema {
-    /// `{"description":"","auto_id":false,"fields":[{"name","data_type","is_primary","auto_id","max_length","dim"}]}`.
+    /// `{"description":"","auto_id":false,"fields":[{"name","data_type","is_primary","auto_id","is_partition_key",
+    /// "max_length","dim"}],"num_partitions":16}`.
     ///
     /// Accepted as well: Milvus' numbers for `data_type`, `is_primary_key`, `autoID`, `dim` and `max_length` inside
     /// `type_params` or `params`, and numbers as text. Unknown keys are errors.
@@ -19,12 +21,13 @@ impl Schema {
         let schema = object(&value, "the schema")?;
         let mut description = String::new();
         let mut auto_id = false;
-        let mut fields = None;
+        let (mut fields, mut num_partitions) = (None, 0);
         for (key, value) in schema {
             match key.as_str() {
                 "description" => description = text_of(value, "description")?,
                 "auto_id" | "autoID" => auto_id = flag(value, key)?,
                 "enable_dynamic_field" => refuse_flag(value, key)?,
+                "num_partitions" => num_partitions = integer(value, key)?,
                 "fields" => fields = Some(value),
                 _ => return Err(unknown(key, "schema", SCHEMA_KEYS)),
             }
@@ -46,14 +49,18 @@ impl Schema {
             auto_id |= field_auto_id;
             parsed.push(field);
         }
-        Schema::new(description, parsed, auto_id)
+        Schema::new(description, parsed, auto_id)?.with_num_partitions(num_partitions)
     }
 
     /// What [`Schema::from_json`] reads back to the same schema.
     pub fn to_json(&self) -> Value {
         let fields: Vec<Value> =
             self.fields.iter().map(|f| field_json(f, f.is_primary && self.auto_id)).collect();
-        json!({ "description": self.description, "auto_id": self.auto_id, "fields": fields })
+        let mut value = json!({ "description": self.description, "auto_id": self.auto_id, "fields": fields });
+        if self.partition_key.is_some() {
+            value["num_partitions"] = json!(self.num_partitions);
+        }
+        value
     }
 }
 
@@ -65,6 +72,9 @@ fn field_json(field: &Field, auto_id: bool) -> Value {
         "is_primary": field.is_primary,
         "auto_id": auto_id,
     });
+    if field.is_partition_key {
+        value["is_partition_key"] = json!(true);
+    }
     if field.data_type.is_vector() {
         value["dim"] = json!(field.dim);
     }
@@ -79,7 +89,7 @@ fn field(value: &Value) -> Result<(Field, bool)> {
     let mut name = None;
     let mut description = String::new();
     let mut data_type = None;
-    let (mut is_primary, mut auto_id) = (false, false);
+    let (mut is_primary, mut is_partition_key, mut auto_id) = (false, false, false);
     let (mut max_length, mut dim) = (None, None);
     for (key, value) in object(value, "it")? {
         match key.as_str() {
@@ -88,7 +98,8 @@ fn field(value: &Value) -> Result<(Field, bool)> {
             "data_type" | "type" => data_type = Some(type_of(value)?),
             "is_primary" | "is_primary_key" => is_primary = flag(value, key)?,
             "auto_id" | "autoID" => auto_id = flag(value, key)?,
-            "is_partition_key" | "is_dynamic" => refuse_flag(value, key)?,
+            "is_partition_key" => is_partition_key = flag(value, key)?,
+            "is_dynamic" => refuse_flag(value, key)?,
             "max_length" => max_length = Some(integer(value, key)?),
             "dim" => dim = Some(integer(value, key)?),
             "type_params" | "params" => {
@@ -123,7 +134,7 @@ fn field(value: &Value) -> Result<(Field, bool)> {
         (DataType::VarChar, Some(n)) => n as usize,
         _ => 0,
     };
-    Ok((Field { name, description, data_type, is_primary, max_length, dim }, auto_id))
+    Ok((Field { name, description, data_type, is_primary, is_partition_key, max_length, dim }, auto_id))
 }
 
 fn dimension(data_type: DataType, dim: Option<i64>, name: &str) -> Result<usize> {

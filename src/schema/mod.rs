@@ -14,6 +14,13 @@ pub const MAX_DIM: i64 = 32768;
 pub const MAX_VARCHAR: i64 = 65535;
 /// Most bytes of one JSON value.
 pub const MAX_JSON: usize = 65536;
+/// Most partitions of a collection.
+pub const MAX_PARTITIONS: usize = 4096;
+/// The partition that every collection without a partition key has.
+pub const DEFAULT_PARTITION: &str = "_default";
+/// Partitions of a collection with a partition key that does not say how many. Milvus takes 64; each costs a segment at
+/// every flush, and one process searches few of them at a time.
+const KEY_PARTITIONS: usize = 16;
 /// Most bytes of a name.
 const MAX_NAME: usize = 255;
 
@@ -95,6 +102,8 @@ pub struct Field {
     pub description: String,
     pub data_type: DataType,
     pub is_primary: bool,
+    /// Whether rows go to partitions by the hash of its value.
+    pub is_partition_key: bool,
     /// VarChar only: the most bytes of a value; 0 for other types.
     pub max_length: usize,
     /// Vectors only: the dimension, for binary vectors in bits; 0 for other types.
@@ -143,6 +152,9 @@ pub struct Schema {
     fields: Vec<Field>,
     auto_id: bool,
     primary: usize,
+    partition_key: Option<usize>,
+    /// How many a partition key has; 0 without one.
+    num_partitions: usize,
     arrow: SchemaRef,
 }
 
@@ -162,6 +174,8 @@ impl Schema {
             }
         }
         let primary = primary_key(&fields, auto_id)?;
+        let partition_key = partition_key(&fields)?;
+        let num_partitions = if partition_key.is_some() { KEY_PARTITIONS } else { 0 };
         let vectors: Vec<&str> =
             fields.iter().filter(|f| f.data_type.is_vector()).map(|f| f.name.as_str()).collect();
         match vectors.len() {
@@ -176,7 +190,34 @@ impl Schema {
         }
         let columns: Vec<ArrowField> =
             fields.iter().map(|f| ArrowField::new(&f.name, f.arrow_type(), false)).collect();
-        Ok(Schema { description, fields, auto_id, primary, arrow: Arc::new(ArrowSchema::new(columns)) })
+        let arrow = Arc::new(ArrowSchema::new(columns));
+        Ok(Schema { description, fields, auto_id, primary, partition_key, num_partitions, arrow })
+    }
+
+    /// The same with so many partitions for its partition key; 0 for the usual number.
+    pub fn with_num_partitions(mut self, partitions: i64) -> Result<Schema> {
+        if self.partition_key.is_none() {
+            return match partitions {
+                0 => Ok(self),
+                _ => Err(Error::invalid(
+                    "num_partitions should only be specified with partition key field enabled",
+                )),
+            };
+        }
+        if partitions < 0 {
+            return Err(Error::invalid(
+                "the specified partitions should be greater than 0 if partition key is used",
+            ));
+        }
+        if partitions > MAX_PARTITIONS as i64 {
+            return Err(Error::invalid(format!(
+                "partition number ({partitions}) exceeds max configuration ({MAX_PARTITIONS})"
+            )));
+        }
+        if partitions > 0 {
+            self.num_partitions = partitions as usize;
+        }
+        Ok(self)
     }
 
     pub fn description(&self) -> &str {
@@ -199,6 +240,16 @@ impl Schema {
     /// The place of the primary key's column.
     pub fn primary_at(&self) -> usize {
         self.primary
+    }
+
+    /// The place of the field whose values say to which partition a row goes, if there is one.
+    pub fn partition_key(&self) -> Option<usize> {
+        self.partition_key
+    }
+
+    /// How many partitions the partition key deals rows to; 0 without one.
+    pub fn num_partitions(&self) -> usize {
+        self.num_partitions
     }
 
     /// Whether the engine makes the primary keys.
@@ -256,9 +307,56 @@ fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {
     }
 }
 
+fn partition_key(fields: &[Field]) -> Result<Option<usize>> {
+    let keys: Vec<usize> = (0..fields.len()).filter(|&i| fields[i].is_partition_key).collect();
+    let key = match keys[..] {
+        [] => return Ok(None),
+        [key] => key,
+        _ => {
+            let names: Vec<&str> = keys.iter().map(|&i| fields[i].name.as_str()).collect();
+            return Err(Error::invalid(format!(
+                "there are more than one partition key, field name = {}",
+                names.join(", ")
+            )));
+        }
+    };
+    if fields[key].is_primary {
+        return Err(Error::invalid("the partition key field must not be primary field"));
+    }
+    if !matches!(fields[key].data_type, DataType::Int64 | DataType::VarChar) {
+        return Err(Error::invalid(format!(
+            "the data type of partition key should be Int64 or VarChar, field {} is {}",
+            fields[key].name,
+            fields[key].data_type.name()
+        )));
+    }
+    Ok(Some(key))
+}
+
 /// Checks the name of a collection.
 pub fn check_collection_name(name: &str) -> Result<()> {
     check_name(name, "collection")
+}
+
+/// Checks an alias of a collection.
+pub fn check_alias(alias: &str) -> Result<()> {
+    check_name(alias, "collection alias")
+}
+
+/// Checks the name of a partition, which may begin with a digit.
+pub fn check_partition_name(name: &str) -> Result<()> {
+    let why = if name.trim().is_empty() {
+        "Partition name should not be empty.".to_owned()
+    } else if name.len() > MAX_NAME {
+        format!("The length of a partition name must be less than {MAX_NAME} characters.")
+    } else if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+        "The first character of a partition name must be an underscore or letter.".to_owned()
+    } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        "Partition name can only contain numbers, letters and underscores.".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!("Invalid partition name: {name}. {why}")))
 }
 
 /// Checks the name of an index.
