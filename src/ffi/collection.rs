@@ -27,7 +27,10 @@ fn handle(database: &Database, collection: crate::collection::Collection) -> rep
 /// @param name   A letter or underscore, then letters, digits and underscores; at most 255 characters.
 /// @param schema JSON in Milvus' words: `{"description":"","auto_id":false,"fields":[{"name":"id","data_type":"INT64",
 ///               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
-///               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR.
+///               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR. Another INT64 or
+///               VARCHAR field may have `"is_partition_key":true`: rows go to partitions by the hash of its value,
+///               `"num_partitions"` of them (16; at most 4096), and a filter that says `field == 5` or
+///               `field in [5, 6]` looks only there.
 /// @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
 ///               another schema.
 /// @return A handle to free with elanus_collection_free(), or NULL on failure.

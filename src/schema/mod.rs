@@ -264,7 +264,7 @@ impl Schema {
 }
 
 fn check_field(field: &Field) -> Result<()> {
-    check_name(&field.name, "field")?;
+    check_name(&field.name, "field", "name")?;
     let dim = field.dim as i64;
     if field.data_type.is_vector() && !(1..=MAX_DIM).contains(&dim) {
         return Err(Error::invalid(format!("invalid dimension: {dim}. should be in range 1 ~ {MAX_DIM}")));
@@ -335,12 +335,12 @@ fn partition_key(fields: &[Field]) -> Result<Option<usize>> {
 
 /// Checks the name of a collection.
 pub fn check_collection_name(name: &str) -> Result<()> {
-    check_name(name, "collection")
+    check_name(name, "collection", "name")
 }
 
 /// Checks an alias of a collection.
 pub fn check_alias(alias: &str) -> Result<()> {
-    check_name(alias, "collection alias")
+    check_name(alias, "collection", "alias")
 }
 
 /// Checks the name of a partition, which may begin with a digit.
@@ -361,21 +361,21 @@ pub fn check_partition_name(name: &str) -> Result<()> {
 
 /// Checks the name of an index.
 pub fn check_index_name(name: &str) -> Result<()> {
-    check_name(name, "index")
+    check_name(name, "index", "name")
 }
 
-/// Milvus' rules for the names of collections, fields and indexes, in the words it has for each `kind`.
-fn check_name(name: &str, kind: &str) -> Result<()> {
+/// Milvus' rules for the names of collections, fields and indexes and for aliases, in the words it has for each `kind`.
+fn check_name(name: &str, kind: &str, noun: &str) -> Result<()> {
     let first_is_good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let all_are_good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let why = if name.is_empty() {
-        format!("the {kind} name should not be empty")
+        format!("the {kind} {noun} should not be empty")
     } else if name.len() > MAX_NAME {
-        format!("the length of a {kind} name must be less than {MAX_NAME} characters")
+        format!("the length of a {kind} {noun} must be less than {MAX_NAME} characters")
     } else if !first_is_good {
-        format!("the first character of a {kind} name must be an underscore or letter")
+        format!("the first character of a {kind} {noun} must be an underscore or letter")
     } else if !all_are_good {
-        format!("{kind} name can only contain numbers, letters and underscores")
+        format!("{kind} {noun} can only contain numbers, letters and underscores")
     } else {
         return Ok(());
     };
@@ -387,7 +387,7 @@ fn check_name(name: &str, kind: &str) -> Result<()> {
         ("index", false) => "Index name can only contain numbers, letters, and underscores.".to_owned(),
         _ => why,
     };
-    Err(Error::invalid(format!("Invalid {kind} name: {name}. {why}")))
+    Err(Error::invalid(format!("Invalid {kind} {noun}: {name}. {why}")))
 }
 
 #[cfg(test)]
