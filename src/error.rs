@@ -21,6 +21,10 @@ pub enum Code {
     CollectionNotFound = 100,
     /// The collection was released; load it before searching.
     CollectionNotLoaded = 101,
+    /// The collection has no partition of that name.
+    PartitionNotFound = 200,
+    /// The partition was released; load it before searching.
+    PartitionNotLoaded = 201,
     /// No index has that name, or the field has none.
     IndexNotFound = 700,
     /// The index type is unknown, or does not work in this version or for this field.
@@ -33,6 +37,12 @@ pub enum Code {
     InvalidParameter = 1100,
     /// A required argument is absent.
     MissingParameter = 1101,
+    /// There is no alias of that name.
+    AliasNotFound = 1600,
+    /// An alias and a collection cannot have the same name.
+    AliasCollectionNameConflict = 1601,
+    /// The alias is one of another collection.
+    AliasAlreadyExists = 1602,
     /// The collection has no field of that name.
     FieldNotFound = 1700,
     /// The caller's progress callback asked to stop.

@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::schema::DataType;
 use job::{COPIES, Job, Manner, SLICE, size_of};
 use parking_lot::MutexGuard;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -130,17 +131,23 @@ impl Core {
 
     /// All groups of segments that can be compacted, by their numbers.
     fn groups(&self) -> Vec<Vec<u64>> {
-        let (ids, sizes) = self.sizes();
-        let groups = policy::all(&sizes, self.limits(u64::MAX));
-        groups.iter().map(|places| places.iter().map(|&place| ids[place]).collect()).collect()
+        let mut groups = Vec::new();
+        for segments in self.sizes().into_values() {
+            let (ids, sizes): (Vec<u64>, Vec<Size>) = segments.into_iter().unzip();
+            let places = policy::all(&sizes, self.limits(u64::MAX));
+            groups.extend(places.iter().map(|group| group.iter().map(|&place| ids[place]).collect()));
+        }
+        groups
     }
 
     /// The next group that is due.
     fn next_group(&self) -> Option<Vec<u64>> {
-        let (ids, sizes) = self.sizes();
         let share = self.store.shared.memory.limit().map_or(u64::MAX, |limit| limit / MEMORY_SHARE / COPIES);
-        let places = policy::due(&sizes, self.limits(share))?;
-        Some(places.iter().map(|&place| ids[place]).collect())
+        self.sizes().into_values().find_map(|segments| {
+            let (ids, sizes): (Vec<u64>, Vec<Size>) = segments.into_iter().unzip();
+            let places = policy::due(&sizes, self.limits(share))?;
+            Some(places.iter().map(|&place| ids[place]).collect())
+        })
     }
 
     fn limits(&self, bytes: u64) -> Limits {
@@ -152,9 +159,14 @@ impl Core {
         Limits { bytes, rows: MAX_ROWS as u64 }
     }
 
-    fn sizes(&self) -> (Vec<u64>, Vec<Size>) {
-        let snapshot = self.snapshot.load();
-        let sealed = snapshot.sealed.iter().filter_map(|view| Some((view.as_sealed()?, view)));
-        sealed.map(|(sealed, view)| (sealed.id(), size_of(sealed, view))).unzip()
+    /// The sealed segments of each partition: what is merged stays inside one.
+    fn sizes(&self) -> BTreeMap<u64, Vec<(u64, Size)>> {
+        let mut sizes: BTreeMap<u64, Vec<(u64, Size)>> = BTreeMap::new();
+        for view in &self.snapshot.load().sealed {
+            if let Some(sealed) = view.as_sealed() {
+                sizes.entry(view.partition).or_default().push((sealed.id(), size_of(sealed, view)));
+            }
+        }
+        sizes
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::collection::compact::status::Compaction;
 use crate::collection::ops::Op;
+use crate::collection::partitions::Partitions;
 use crate::collection::types::Definition;
 use crate::database::meta::CollectionMeta;
 use crate::database::store::{READ_ATTEMPTS, Store, Writing};
@@ -15,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 /// One collection, shared by its handles, its database and the background worker.
 ///
@@ -38,7 +39,8 @@ pub struct Core {
     pub definitions: Mutex<()>,
     pub next_auto_id: AtomicI64,
     pub dropped: AtomicBool,
-    pub released: AtomicBool,
+    /// Calls of load that run.
+    pub loading: AtomicUsize,
     pub compaction: Compaction,
     /// What a read-only database has read of it.
     pub seen: Mutex<Seen>,
@@ -70,6 +72,9 @@ pub struct Writer {
     pub sealed: Vec<SegmentView>,
     pub growing: Growing,
     pub definition: Option<Arc<Definition>>,
+    pub partitions: Partitions,
+    /// Whether the log holds rows of a partition that was dropped.
+    pub log_is_stale: bool,
     /// Bytes in the log since it was last rotated.
     pub logged: u64,
     /// At how many logged bytes the growing rows are sealed.
@@ -84,11 +89,20 @@ pub struct Snapshot {
     pub sealed: Vec<SegmentView>,
     pub growing: Vec<SegmentView>,
     pub definition: Option<Arc<Definition>>,
+    pub partitions: Partitions,
 }
 
 impl Snapshot {
     pub fn segments(&self) -> impl Iterator<Item = &SegmentView> {
         self.sealed.iter().chain(&self.growing)
+    }
+
+    /// The segments of one partition only.
+    pub fn only(&self, partition: u64) -> Snapshot {
+        let mut only = self.clone();
+        only.sealed.retain(|view| view.partition == partition);
+        only.growing.retain(|view| view.partition == partition);
+        only
     }
 
     /// Live rows.
@@ -105,6 +119,8 @@ impl Writer {
             sealed: Vec::new(),
             growing: Growing::new(schema.clone(), store.shared.memory.clone()),
             definition: None,
+            partitions: Partitions::default(),
+            log_is_stale: false,
             logged: 0,
             seal_at: store.options.segment_bytes(),
             unsynced: false,
@@ -122,6 +138,7 @@ impl Writer {
             sealed: self.sealed.clone(),
             growing: self.growing.chunks().to_vec(),
             definition: self.definition.clone(),
+            partitions: self.partitions.clone(),
         }
     }
 
@@ -226,17 +243,5 @@ impl Core {
             }
         }
         read(&self.snapshot.load_full())
-    }
-
-    /// Drops mapped files and loaded indexes; searches that run keep them until they are done.
-    pub fn drop_mapped(&self) {
-        for view in &self.snapshot.load().sealed {
-            if let Some(sealed) = view.as_sealed() {
-                sealed.release();
-            }
-            if let Some(index) = &view.index {
-                index.release();
-            }
-        }
     }
 }

@@ -1,74 +1,62 @@
 //! What a collection says about itself.
 
-use crate::collection::core::Core;
+use crate::collection::core::{Core, Snapshot};
+use crate::collection::partitions::Partition;
+use crate::collection::types::LoadState;
 use crate::error::Result;
+use crate::segment::SegmentView;
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
 
 impl Core {
     pub fn describe(&self) -> Result<Value> {
         self.check_open()?;
         let indexes: Result<Vec<Value>> =
             self.list_indexes()?.iter().map(|name| self.describe_index(name)).collect();
-        let released = self.released.load(Ordering::Acquire);
+        let snapshot = self.snapshot.load_full();
         Ok(json!({
             "collection_name": *self.name.read(),
             "collection_id": self.id,
             "schema": self.schema.to_json(),
             "indexes": indexes?,
-            "num_entities": self.snapshot.load().count(),
-            "segments": self.segments(),
+            "aliases": self.aliases(),
+            "partitions": snapshot.partitions.iter().map(|p| describe_partition(&snapshot, p)).collect::<Vec<_>>(),
+            "num_entities": snapshot.count(),
+            "segments": segments(&snapshot),
             "compaction": self.describe_compaction()?,
-            "load_state": if released { "NotLoad" } else { "Loaded" },
+            "load_state": name_of(self.load_state(&[])?.state),
         }))
     }
 
     pub fn statistics(&self) -> Result<Value> {
         self.check_open()?;
         let snapshot = self.snapshot.load_full();
-        let sum = |views: &[crate::segment::SegmentView]| views.iter().map(|v| v.len() as u64).sum::<u64>();
-        let deleted: u64 = snapshot.segments().map(|view| view.live.dead() as u64).sum();
-        let growing_bytes: u64 =
-            snapshot.growing.iter().filter_map(|view| view.rows().ok()).map(|rows| rows.bytes()).sum();
-        let mapped: u64 = snapshot.sealed.iter().filter_map(|view| view.as_sealed()?.loaded_bytes()).sum();
-        let index_bytes: u64 =
-            snapshot.sealed.iter().filter_map(|v| v.index.as_ref()).map(|i| i.memory()).sum();
-        Ok(json!({
-            "row_count": snapshot.count(),
-            "deleted_rows": deleted,
-            "sealed_rows": sum(&snapshot.sealed),
-            "growing_rows": sum(&snapshot.growing),
-            "sealed_segments": snapshot.sealed.len(),
-            "growing_chunks": snapshot.growing.len(),
-            "growing_bytes": growing_bytes,
-            "mapped_bytes": mapped,
-            "index_bytes": index_bytes,
-            "disk_bytes": self.disk_bytes(),
-            "indexes": self.list_indexes()?,
-            "segments": self.segments(),
-            "compaction": self.describe_compaction()?,
-        }))
+        let mut value = statistics_of(&snapshot);
+        value["partitions"] = snapshot.partitions.iter().map(|p| describe_partition(&snapshot, p)).collect();
+        value["disk_bytes"] = json!(self.disk_bytes());
+        value["indexes"] = json!(self.list_indexes()?);
+        value["compaction"] = self.describe_compaction()?;
+        Ok(value)
     }
 
-    /// The sealed segments and, as one, the growing rows: in the words of Milvus' segment info.
-    fn segments(&self) -> Vec<Value> {
-        let snapshot = self.snapshot.load_full();
-        let definition = snapshot.definition.as_ref().map(|d| d.name.clone());
-        let sealed = snapshot.sealed.iter().filter_map(|view| Some((view.as_sealed()?, view)));
-        let sealed = sealed.map(|(sealed, view)| {
-            json!({
-                "segment_id": sealed.id(),
-                "state": "Flushed",
-                "num_rows": view.len(),
-                "deleted_rows": view.live.dead(),
-                "data_bytes": sealed.file_bytes(),
-                "index_name": view.index.is_some().then(|| definition.clone()),
-            })
-        });
-        let rows: usize = snapshot.growing.iter().map(|view| view.len()).sum();
-        let dead: usize = snapshot.growing.iter().map(|view| view.live.dead()).sum();
-        let growing = json!({"state": "Growing", "num_rows": rows, "deleted_rows": dead});
-        sealed.chain((rows > 0).then_some(growing)).collect()
+    pub fn partition_statistics(&self, name: &str) -> Result<Value> {
+        let partition = self.partition(name)?;
+        let snapshot = self.snapshot.load_full().only(partition.id);
+        let mut value = statistics_of(&snapshot);
+        value["partition_name"] = json!(partition.name);
+        value["load_state"] = json!(name_of(self.load_state(&[name])?.state));
+        let of_files = |view: &SegmentView| {
+            let index = view.index.as_ref().map_or(0, |index| index.file_bytes());
+            view.as_sealed().map_or(0, |sealed| sealed.file_bytes()) + index
+        };
+        value["disk_bytes"] = json!(snapshot.sealed.iter().map(of_files).sum::<u64>());
+        Ok(value)
+    }
+
+    /// Its other names.
+    fn aliases(&self) -> Vec<String> {
+        let of_it = |(_, id): &(&String, &u64)| **id == self.id;
+        self.store
+            .with_meta(|meta| meta.aliases.iter().filter(of_it).map(|(alias, _)| alias.clone()).collect())
     }
 
     /// State and counters, as Milvus' `get_compaction_state` and `get_compaction_plans` have them.
@@ -102,4 +90,75 @@ impl Core {
         }
         bytes
     }
+}
+
+fn name_of(state: LoadState) -> &'static str {
+    match state {
+        LoadState::NotLoad => "NotLoad",
+        LoadState::Loading => "Loading",
+        LoadState::Loaded => "Loaded",
+    }
+}
+
+fn describe_partition(snapshot: &Snapshot, partition: &Partition) -> Value {
+    let state = if partition.is_loaded() { LoadState::Loaded } else { LoadState::NotLoad };
+    let segments = snapshot.segments().filter(|view| view.partition == partition.id);
+    json!({
+        "partition_name": partition.name,
+        "partition_id": partition.id,
+        "row_count": segments.map(|view| view.live.count() as u64).sum::<u64>(),
+        "load_state": name_of(state),
+    })
+}
+
+fn statistics_of(snapshot: &Snapshot) -> Value {
+    let sum = |views: &[SegmentView]| views.iter().map(|v| v.len() as u64).sum::<u64>();
+    let deleted: u64 = snapshot.segments().map(|view| view.live.dead() as u64).sum();
+    let growing_bytes: u64 =
+        snapshot.growing.iter().filter_map(|view| view.rows().ok()).map(|rows| rows.bytes()).sum();
+    let mapped: u64 = snapshot.sealed.iter().filter_map(|view| view.as_sealed()?.loaded_bytes()).sum();
+    let index_bytes: u64 = snapshot.sealed.iter().filter_map(|v| v.index.as_ref()).map(|i| i.memory()).sum();
+    json!({
+        "row_count": snapshot.count(),
+        "deleted_rows": deleted,
+        "sealed_rows": sum(&snapshot.sealed),
+        "growing_rows": sum(&snapshot.growing),
+        "sealed_segments": snapshot.sealed.len(),
+        "growing_chunks": snapshot.growing.len(),
+        "growing_bytes": growing_bytes,
+        "mapped_bytes": mapped,
+        "index_bytes": index_bytes,
+        "segments": segments(snapshot),
+    })
+}
+
+/// The sealed segments and, as one a partition, the growing rows: in the words of Milvus' segment info.
+fn segments(snapshot: &Snapshot) -> Vec<Value> {
+    let definition = snapshot.definition.as_ref().map(|d| d.name.clone());
+    let name = |id| snapshot.partitions.get(id).map(|partition| partition.name.clone());
+    let sealed = snapshot.sealed.iter().filter_map(|view| Some((view.as_sealed()?, view)));
+    let sealed = sealed.map(|(sealed, view)| {
+        json!({
+            "segment_id": sealed.id(),
+            "partition_name": name(view.partition),
+            "state": "Flushed",
+            "num_rows": view.len(),
+            "deleted_rows": view.live.dead(),
+            "data_bytes": sealed.file_bytes(),
+            "index_name": view.index.is_some().then(|| definition.clone()),
+        })
+    });
+    let growing = snapshot.partitions.iter().filter_map(|partition| {
+        let chunks = || snapshot.growing.iter().filter(|view| view.partition == partition.id);
+        let rows: usize = chunks().map(|view| view.len()).sum();
+        let dead: usize = chunks().map(|view| view.live.dead()).sum();
+        let value = json!({
+            "partition_name": partition.name,
+            "state": "Growing",
+            "num_rows": rows,
+            "deleted_rows": dead,
+        });
+        (rows > 0).then_some(value)
+    });
+    sealed.chain(growing).collect()
 }

@@ -6,9 +6,11 @@ pub(crate) mod core;
 mod describe;
 mod fields;
 mod indexes;
+mod load;
 mod merge;
 mod open;
 mod ops;
+mod partitions;
 mod policy;
 mod query;
 mod refresh;
@@ -20,8 +22,8 @@ mod types;
 mod write;
 
 pub use self::types::{
-    CompactionState, IndexProgress, IndexRequest, IndexState, Inserted, OnConflict, Progress, QueryOptions,
-    QueryResult, SearchOptions, SearchResult,
+    CompactionState, IndexProgress, IndexRequest, IndexState, Inserted, LoadProgress, LoadState, OnConflict,
+    Progress, QueryOptions, QueryResult, SearchOptions, SearchResult,
 };
 pub use crate::index::Queries;
 
@@ -65,7 +67,25 @@ impl Collection {
     /// FixedSizeBinary for binary vectors, Utf8 for varchar and JSON, lists for arrays. Durable when it returns (durability
     /// `sync`), visible to every search that starts afterwards; an error leaves nothing behind.
     pub fn insert(&self, columns: RecordBatch) -> Result<Inserted> {
-        self.core.insert(&columns)
+        self.core.insert(&columns, None)
+    }
+
+    /// Like [`insert`](Collection::insert), into the partition of that name. With a partition key, an error.
+    pub fn insert_into(&self, partition: &str, columns: RecordBatch) -> Result<Inserted> {
+        self.core.insert(&columns, Some(partition))
+    }
+
+    /// Rows that take the place of those of their primary keys, in one step: no search sees a key missing, or twice
+    /// because of it, and after a crash both or neither has happened. Of a key that the batch repeats every row comes in,
+    /// as in Milvus. Without a partition key the rows are looked for in the default partition, where they go. Refused
+    /// with auto_id.
+    pub fn upsert(&self, columns: RecordBatch) -> Result<Inserted> {
+        self.core.upsert(&columns, None)
+    }
+
+    /// Like [`upsert`](Collection::upsert), in the partition of that name: rows of other partitions stay.
+    pub fn upsert_into(&self, partition: &str, columns: RecordBatch) -> Result<Inserted> {
+        self.core.upsert(&columns, Some(partition))
     }
 
     /// Adds a field, which rows of before have as null or with its default value: it is nullable or has one.
@@ -75,14 +95,24 @@ impl Collection {
 
     /// Deletes by primary keys (Int64Array or StringArray); says how many rows there were.
     pub fn delete(&self, ids: &ArrayRef) -> Result<u64> {
-        self.core.delete(ids)
+        self.core.delete(ids, None)
+    }
+
+    /// Like [`delete`](Collection::delete), from the partition of that name only.
+    pub fn delete_from(&self, partition: &str, ids: &ArrayRef) -> Result<u64> {
+        self.core.delete(ids, Some(partition))
     }
 
     /// Deletes the rows for which a filter holds when the call starts; says how many there were. Rows go by their primary
     /// keys, as in Milvus: with a row goes every other one of its key that was inserted before the call ends. A filter that
     /// is empty or lets every row through is refused.
     pub fn delete_matching(&self, filter: &str, values: &str) -> Result<u64> {
-        self.core.delete_matching(filter, values)
+        self.core.delete_matching(filter, values, None)
+    }
+
+    /// Like [`delete_matching`](Collection::delete_matching), from the partition of that name only.
+    pub fn delete_matching_from(&self, partition: &str, filter: &str, values: &str) -> Result<u64> {
+        self.core.delete_matching(filter, values, Some(partition))
     }
 
     /// Seals the growing rows: writes them to segment files, and begins a new log.
@@ -109,7 +139,12 @@ impl Collection {
 
     /// Live rows for which a filter holds; `values` are those of its templates.
     pub fn count_matching(&self, filter: &str, values: &str) -> Result<u64> {
-        self.core.count_matching(filter, values)
+        self.core.count_matching(filter, values, &[])
+    }
+
+    /// The same in the partitions of those names.
+    pub fn count_matching_in(&self, partitions: &[&str], filter: &str, values: &str) -> Result<u64> {
+        self.core.count_matching(filter, values, partitions)
     }
 
     /// Rows, segments, bytes, indexes, as JSON.
@@ -117,7 +152,50 @@ impl Collection {
         self.core.statistics()
     }
 
-    /// Opens and verifies every file, so that the first search does not have to; ends a release.
+    /// Creates a partition; one of that name that exists is fine. A letter, digit or underscore, then letters, digits
+    /// and underscores; at most 255. At most 4096 partitions. With a partition key, an error, as for every call here
+    /// that names partitions.
+    pub fn create_partition(&self, name: &str) -> Result<()> {
+        self.core.create_partition(name)
+    }
+
+    /// Drops a partition with its rows; one that does not exist is fine. A loaded one is refused: it is loaded from its
+    /// first search or load on until it is released. The default partition stays.
+    pub fn drop_partition(&self, name: &str) -> Result<()> {
+        self.core.drop_partition(name)
+    }
+
+    pub fn has_partition(&self, name: &str) -> Result<bool> {
+        self.core.has_partition(name)
+    }
+
+    /// The names of the partitions, the oldest first.
+    pub fn partitions(&self) -> Result<Vec<String>> {
+        self.core.list_partitions()
+    }
+
+    /// What [`statistics`](Collection::statistics) says, of one partition.
+    pub fn partition_statistics(&self, name: &str) -> Result<Value> {
+        self.core.partition_statistics(name)
+    }
+
+    /// Like [`load`](Collection::load), of some partitions.
+    pub fn load_partitions(&self, names: &[&str]) -> Result<()> {
+        self.core.load_partitions(names)
+    }
+
+    /// Like [`release`](Collection::release), of some partitions: searches that name none look into the others.
+    pub fn release_partitions(&self, names: &[&str]) -> Result<()> {
+        self.core.release_partitions(names)
+    }
+
+    /// Whether partitions are loaded, and how far; without names, the collection, which is as soon as one of them is.
+    pub fn load_state(&self, partitions: &[&str]) -> Result<LoadProgress> {
+        self.core.load_state(partitions)
+    }
+
+    /// Opens and verifies every file, so that the first search does not have to; ends a release. What `memory_limit` has
+    /// no room for is refused with [`Code::MemoryLimit`](crate::Code::MemoryLimit), and then nothing of it is loaded.
     pub fn load(&self) -> Result<()> {
         self.core.load()
     }

@@ -3,6 +3,7 @@
 use crate::collection::compact::status::Compaction;
 use crate::collection::core::{Core, Snapshot, Writer};
 use crate::collection::ops::Op;
+use crate::collection::partitions::Partitions;
 use crate::collection::refresh::News;
 use crate::collection::seal::files_of;
 use crate::collection::types::Definition;
@@ -11,8 +12,8 @@ use crate::database::store::Store;
 use crate::error::{Error, Result};
 use crate::schema::{Schema, Versions};
 use crate::segment::{IndexFile, Live, Sealed, SegmentView};
+use crate::storage::checked;
 use crate::storage::wal::{self, Wal};
-use crate::{batch, storage::checked};
 use arc_swap::ArcSwap;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -20,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 impl Core {
     /// Makes the directories and the log of a new collection. Nothing of it counts before a manifest names it.
@@ -49,7 +50,7 @@ impl Core {
             definitions: Mutex::default(),
             next_auto_id: AtomicI64::new(meta.next_auto_id),
             dropped: AtomicBool::new(false),
-            released: AtomicBool::new(meta.released),
+            loading: AtomicUsize::new(0),
             compaction: Compaction::default(),
             seen: Mutex::default(),
             build_failure: Mutex::default(),
@@ -73,6 +74,7 @@ impl Core {
             (Some(index), _) => Some(Arc::new(Definition::from_meta(&schema, index)?)),
             (None, _) => None,
         };
+        writer.partitions = Partitions::from_meta(&meta.partitions, &before.partitions);
         for segment in &meta.segments {
             let view = self.segment(&schema, segment, writer.definition.as_ref(), &before)?;
             writer.sealed.push(view);
@@ -118,7 +120,7 @@ impl Core {
             0 => Live::all(rows),
             generation => sealed.load_live(generation, usize::try_from(meta.dead).unwrap_or(usize::MAX))?,
         };
-        let mut view = SegmentView::sealed(sealed, live);
+        let mut view = SegmentView::sealed(sealed, meta.partition, live);
         let built =
             definition.and_then(|d| meta.indexes.iter().find(|i| i.index == d.id).map(|i| (d, i.file)));
         view.index = built.map(|(definition, file)| {
@@ -135,20 +137,17 @@ impl Core {
     fn replay(&self, writer: &mut Writer, record: &[u8]) -> Result<()> {
         let schema = writer.growing.schema().clone();
         let op = Op::decode(&schema, record.to_vec())?;
-        let (mut opened, mut memory) = (Vec::new(), None);
-        match &op {
-            Op::Insert(rows) => {
-                // Acknowledged rows come in whatever the limit of memory is today.
-                memory = Some(self.store.shared.memory.force(batch::bytes(&schema, rows)));
-                if schema.auto_id() {
-                    let ids = rows.column(schema.primary_at()).as_primitive::<Int64Type>().values();
-                    let next = ids.iter().max().map_or(0, |id| id.saturating_add(1));
-                    self.next_auto_id.fetch_max(next, Ordering::AcqRel);
-                }
+        let opened = if op.removes() { writer.open_sealed()? } else { Vec::new() };
+        // Acknowledged rows come in whatever the limit of memory is today.
+        let memory = self.store.shared.memory.force(op.bytes(&schema));
+        if schema.auto_id() {
+            for part in op.parts() {
+                let ids = part.rows.column(schema.primary_at()).as_primitive::<Int64Type>().values();
+                let next = ids.iter().max().map_or(0, |id| id.saturating_add(1));
+                self.next_auto_id.fetch_max(next, Ordering::AcqRel);
             }
-            Op::Delete(_) => opened = writer.open_sealed()?,
         }
-        self.apply(writer, &opened, &op, memory)?;
+        self.apply(writer, &opened, &op, Some(memory))?;
         writer.logged += record.len() as u64;
         Ok(())
     }
@@ -171,40 +170,6 @@ impl Core {
                 }
             }
         }
-    }
-
-    /// Opens and verifies every file.
-    pub fn load(&self) -> Result<()> {
-        self.check_open()?;
-        self.on_snapshot(|snapshot| {
-            for view in &snapshot.sealed {
-                view.rows()?;
-                view.loaded_index()?;
-            }
-            Ok(())
-        })?;
-        self.set_released(false)
-    }
-
-    /// Searches that run go on; those that start from now on fail.
-    pub fn release(&self) -> Result<()> {
-        self.check_open()?;
-        self.set_released(true)?;
-        self.drop_mapped();
-        Ok(())
-    }
-
-    /// Kept in the manifest, but by a read-only database, which keeps it for itself.
-    fn set_released(&self, released: bool) -> Result<()> {
-        if self.released.load(Ordering::Acquire) != released && !self.store.options.read_only {
-            let _writing = self.writing()?;
-            self.commit(|meta| {
-                meta.released = released;
-                Ok(())
-            })?;
-        }
-        self.released.store(released, Ordering::Release);
-        Ok(())
     }
 }
 

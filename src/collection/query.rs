@@ -2,6 +2,7 @@
 
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::merge::{Found, Target};
+use crate::collection::partitions::Chosen;
 use crate::collection::search::MAX_TOPK;
 use crate::collection::types::{QueryOptions, QueryResult};
 use crate::database::store::Store;
@@ -56,13 +57,15 @@ impl<'a> Limit<'a> {
 impl Core {
     pub fn query(&self, filter: &str, options: &QueryOptions) -> Result<QueryResult> {
         self.check_loaded()?;
+        let names = &options.partition_names;
         let output = self.output_fields(&options.output_fields)?;
         let (skipped, most) = page(filter, options)?;
         let filter = self.filter(filter, options.filter_values)?;
         let _query = self.store.activity.query();
         let limit = Limit::new(&self.store, options.timeout);
         let (_snapshot, targets) = self.on_snapshot(|snapshot| {
-            Ok((snapshot.clone(), self.matching_rows(snapshot, &filter, limit.stop())?))
+            let chosen = self.searched(snapshot, names, &filter)?;
+            Ok((snapshot.clone(), self.matching_rows(snapshot, &chosen, &filter, limit.stop())?))
         })?;
         let mut rows = one_a_key(&targets);
         rows.drain(..skipped.min(rows.len()));
@@ -74,22 +77,27 @@ impl Core {
         Ok(QueryResult { ids: self.key_column(rows.iter().map(|(key, _)| *key)), columns })
     }
 
-    pub fn count_matching(&self, filter: &str, values: &str) -> Result<u64> {
+    /// In the partitions of those names, or in all that are not released.
+    pub fn count_matching(&self, filter: &str, values: &str, partitions: &[&str]) -> Result<u64> {
         self.check_loaded()?;
         let filter = self.filter(filter, values)?;
         let _query = self.store.activity.query();
-        let targets = self.on_snapshot(|snapshot| self.matching_rows(snapshot, &filter, &NEVER))?;
+        let targets = self.on_snapshot(|snapshot| {
+            let chosen = self.searched(snapshot, partitions, &filter)?;
+            self.matching_rows(snapshot, &chosen, &filter, &NEVER)
+        })?;
         Ok(targets.iter().map(|target| target.live.count() as u64).sum())
     }
 
-    /// The keys of the rows for which the filter holds.
-    pub fn keys_to_delete(&self, text: &str, values: &str) -> Result<ArrayRef> {
+    /// The keys of the rows, in one partition or in all, for which the filter holds.
+    pub fn keys_to_delete(&self, text: &str, values: &str, partition: Option<u64>) -> Result<ArrayRef> {
         let filter = self.filter(text, values)?;
         if filter.is_always_true() {
             let shown = &text[..text.floor_char_boundary(SHOWN)];
             return Err(Error::invalid(format!("delete plan can't be empty or always true : {shown}")));
         }
-        let targets = self.on_snapshot(|snapshot| self.matching_rows(snapshot, &filter, &NEVER))?;
+        let chosen = self.pinned(&filter).among(&Chosen::one_or_all(partition));
+        let targets = self.on_snapshot(|snapshot| self.matching_rows(snapshot, &chosen, &filter, &NEVER))?;
         Ok(self.key_column(one_a_key(&targets).into_iter().map(|(key, _)| key)))
     }
 
@@ -101,24 +109,21 @@ impl Core {
     /// Fails while the collection is closed or released.
     pub fn check_loaded(&self) -> Result<()> {
         self.check_open()?;
-        if self.released.load(Ordering::Acquire) {
-            let name = self.name.read();
-            let what = format!("collection not loaded[collection={name}]");
-            return Err(Error::new(Code::CollectionNotLoaded, what));
-        }
-        Ok(())
+        self.snapshot.load().partitions.check_loaded(&self.name.read())
     }
 
-    /// Segments with rows that are live and for which the filter holds, opened and verified where they were not; still
+    /// Segments of the chosen partitions with rows that are live and for which the filter holds, opened and verified where they were not; still
     /// without their indexes. After `stop` some are missing.
     pub fn matching<'s>(
         &self,
         snapshot: &'s Snapshot,
+        chosen: &Chosen,
         filter: &Filter,
         stop: &AtomicBool,
     ) -> Result<Vec<(Target, &'s SegmentView)>> {
         let mut found = Vec::new();
-        for view in snapshot.segments().filter(|view| view.live.count() > 0) {
+        let is_meant = |view: &&SegmentView| chosen.has(view.partition) && view.live.count() > 0;
+        for view in snapshot.segments().filter(is_meant) {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
@@ -135,8 +140,14 @@ impl Core {
         Ok(found)
     }
 
-    fn matching_rows(&self, snapshot: &Snapshot, filter: &Filter, stop: &AtomicBool) -> Result<Vec<Target>> {
-        let found = self.matching(snapshot, filter, stop)?;
+    fn matching_rows(
+        &self,
+        snapshot: &Snapshot,
+        chosen: &Chosen,
+        filter: &Filter,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Target>> {
+        let found = self.matching(snapshot, chosen, filter, stop)?;
         Ok(found.into_iter().map(|(target, _)| target).collect())
     }
 

@@ -1,6 +1,7 @@
 //! A read-only database follows its writer: it reads manifest and log again, and gives searches what they say.
 
 use crate::collection::core::{Core, Seen, Writer};
+use crate::collection::partitions::Partitions;
 use crate::database::meta::CollectionMeta;
 use crate::database::store::follow;
 use crate::error::Result;
@@ -35,13 +36,16 @@ impl Core {
     }
 
     /// Gives searches that start from now on the news.
-    pub fn show(&self, news: News) {
+    pub fn show(&self, mut news: News) {
+        let mut writer = self.writer.lock();
         if let Some(meta) = &news.seen.meta {
             meta.name.clone_into(&mut self.name.write());
+            // What was released or loaded while the news were read stays so.
+            news.writer.partitions = Partitions::from_meta(&meta.partitions, &writer.partitions);
         }
         *self.seen.lock() = news.seen;
         self.show_rows(&news.writer);
-        *self.writer.lock() = news.writer;
+        *writer = news.writer;
     }
 
     /// Of a read-only database: looks at the manifest again. Says whether that brought anything new.

@@ -91,7 +91,7 @@ impl Core {
         writer.wal()?;
         let saved = self.with_meta(|meta| meta.segments.iter().map(|s| s.dead).sum::<u64>())?;
         let dead: u64 = writer.sealed.iter().map(|view| view.live.dead() as u64).sum();
-        if writer.growing.chunks().is_empty() && dead == saved {
+        if writer.growing.chunks().is_empty() && dead == saved && !writer.log_is_stale {
             return Ok(None);
         }
         let wal_first = writer.wal()?.rotate()?;
@@ -149,6 +149,7 @@ impl Core {
             meta.segments.retain(|segment| !written.gone.contains(&segment.id));
             meta.segments.extend(written.segments.iter().map(|(sealed, chunks)| SegmentMeta {
                 id: sealed.id(),
+                partition: chunks.first().map_or(0, |chunk| chunk.partition),
                 rows: chunks.iter().map(|chunk| chunk.live.count() as u64).sum(),
                 dead: 0,
                 deletes: 0,
@@ -176,10 +177,11 @@ impl Core {
             if !live.is_empty()
                 && let Some((sealed, _)) = segments.next()
             {
-                writer.sealed.push(SegmentView::sealed(sealed.clone(), live));
+                writer.sealed.push(SegmentView::sealed(sealed.clone(), before[0].partition, live));
             }
         }
         writer.logged = 0;
+        writer.log_is_stale = false;
         writer.seal_at = self.store.options.segment_bytes();
         if let Ok(wal) = writer.wal() {
             wal.remove_before(frozen.wal_first);
@@ -188,14 +190,14 @@ impl Core {
     }
 }
 
-/// Groups of chunks that fit into one segment each.
+/// Groups of chunks of one partition that fit into one segment each.
 fn split(chunks: &[SegmentView]) -> Vec<Vec<SegmentView>> {
     let mut groups: Vec<Vec<SegmentView>> = Vec::new();
     let (mut rows, mut texts) = (0, 0);
     for chunk in chunks {
         let (more_rows, more_texts) = (chunk.len(), most_text(chunk));
         let fits = rows + more_rows <= MAX_ROWS && texts + more_texts <= MAX_TEXT;
-        match groups.last_mut().filter(|_| fits) {
+        match groups.last_mut().filter(|group| fits && group[0].partition == chunk.partition) {
             Some(group) => {
                 group.push(chunk.clone());
                 (rows, texts) = (rows + more_rows, texts + more_texts);

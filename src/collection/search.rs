@@ -48,7 +48,8 @@ impl Core {
         // The snapshot is held to the end: its files may go afterwards.
         let (_snapshot, plan, targets) = self.on_snapshot(|snapshot| {
             let plan = self.plan(snapshot, field, queries, nq, options)?;
-            let mut targets = self.matching(snapshot, &filter, limit.stop())?;
+            let chosen = self.searched(snapshot, &options.partition_names, &filter)?;
+            let mut targets = self.matching(snapshot, &chosen, &filter, limit.stop())?;
             for (target, view) in &mut targets {
                 target.index = view.loaded_index()?;
             }

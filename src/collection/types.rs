@@ -66,6 +66,26 @@ pub struct CompactionState {
     pub fail_reason: String,
 }
 
+/// Whether something is in memory to be searched, with Milvus' numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoadState {
+    /// Released, or neither loaded nor searched since the database was opened.
+    NotLoad,
+    /// A call of load runs.
+    Loading,
+    /// Loaded by a call or by a search.
+    Loaded,
+}
+
+/// How far something is loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LoadProgress {
+    pub state: LoadState,
+    /// Bytes of the files of rows and indexes that are open, and of all. Growing rows are always in memory.
+    pub loaded_bytes: u64,
+    pub total_bytes: u64,
+}
+
 /// The options of a search.
 pub struct SearchOptions<'a> {
     pub topk: usize,
@@ -83,6 +103,8 @@ pub struct SearchOptions<'a> {
     /// Scalar or vector fields to return, or dynamic keys; `*` for all fields.
     pub output_fields: Vec<&'a str>,
     pub timeout: Option<Duration>,
+    /// Partitions to look into; empty for all that are not released.
+    pub partition_names: Vec<&'a str>,
 }
 
 /// The options of a query.
@@ -97,6 +119,8 @@ pub struct QueryOptions<'a> {
     /// So many rows are passed over first.
     pub offset: usize,
     pub timeout: Option<Duration>,
+    /// Partitions to look into; empty for all that are not released.
+    pub partition_names: Vec<&'a str>,
 }
 
 /// An output field.

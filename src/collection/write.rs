@@ -1,13 +1,13 @@
-//! Inserts and deletes: group commit. Writers queue their changes; whoever gets the writer's lock is the leader, logs
+//! Inserts, upserts and deletes: group commit. Writers queue their changes; whoever gets the writer's lock is the leader, logs
 //! all that are queued in one write and one sync, applies them in order, and publishes one snapshot.
 
 use crate::batch;
 use crate::collection::core::{Core, Pending, Writer};
-use crate::collection::ops::Op;
+use crate::collection::ops::{Op, Part};
 use crate::collection::types::Inserted;
 use crate::database::options::Durability;
-use crate::error::{Error, Result};
-use crate::segment::{Key, Reservation, Rows, delete};
+use crate::error::{Code, Error, Result};
+use crate::segment::{Key, Reservation, Rows, SegmentView, delete};
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -17,32 +17,60 @@ use std::sync::atomic::Ordering;
 const MAX_RECORD: usize = 1 << 30;
 
 impl Core {
-    pub fn insert(&self, columns: &RecordBatch) -> Result<Inserted> {
+    /// Into the partition of that name, the default one, or those of the partition key.
+    pub fn insert(&self, columns: &RecordBatch, partition: Option<&str>) -> Result<Inserted> {
         let _writing = self.writing()?;
+        let target = self.target(partition)?;
         let rows = batch::canonical(&self.schema, columns, |count| self.make_ids(count))?;
-        let bytes = batch::bytes(&self.schema, &rows);
-        let memory = self.store.shared.memory.reserve(bytes, "inserting")?;
+        self.write_rows(rows, target, Op::Insert)
+    }
+
+    /// As Milvus: the rows of those keys go, in the partition that is written to, or with a partition key wherever they
+    /// are; and then every row of the batch comes in, those of a repeated key too.
+    pub fn upsert(&self, columns: &RecordBatch, partition: Option<&str>) -> Result<Inserted> {
+        let _writing = self.writing()?;
+        if self.schema.auto_id() {
+            let name = &self.schema.primary().name;
+            return Err(Error::invalid(format!(
+                "upsert can not assign primary field data when auto id enabled {name}"
+            )));
+        }
+        let target = self.target(partition)?;
+        let rows =
+            batch::canonical(&self.schema, columns, |_| Err(Error::internal("an upsert makes no keys")))?;
+        self.write_rows(rows, target, |parts| Op::Upsert(parts, target))
+    }
+
+    fn write_rows(
+        &self,
+        rows: RecordBatch,
+        target: Option<u64>,
+        op: impl FnOnce(Vec<Part>) -> Op,
+    ) -> Result<Inserted> {
+        let memory = self.store.shared.memory.reserve(batch::bytes(&self.schema, &rows), "inserting")?;
         let ids = rows.column(self.schema.primary_at()).clone();
-        let count = self.write(Op::Insert(rows), Some(memory))?;
+        let count = self.write(op(self.parts(rows, target)?), Some(memory))?;
         Ok(Inserted { count, ids })
     }
 
-    pub fn delete(&self, keys: &ArrayRef) -> Result<u64> {
+    /// From the partition of that name, or all.
+    pub fn delete(&self, keys: &ArrayRef, partition: Option<&str>) -> Result<u64> {
         let _writing = self.writing()?;
-        let keys = batch::canonical_keys(&self.schema, keys)?;
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        self.write(Op::Delete(keys), None)
+        let scope = self.scope(partition)?;
+        self.delete_keys(batch::canonical_keys(&self.schema, keys)?, scope)
     }
 
-    pub fn delete_matching(&self, filter: &str, values: &str) -> Result<u64> {
+    pub fn delete_matching(&self, filter: &str, values: &str, partition: Option<&str>) -> Result<u64> {
         let _writing = self.writing()?;
-        let keys = self.keys_to_delete(filter, values)?;
+        let scope = self.scope(partition)?;
+        self.delete_keys(self.keys_to_delete(filter, values, scope)?, scope)
+    }
+
+    fn delete_keys(&self, keys: ArrayRef, scope: Option<u64>) -> Result<u64> {
         if keys.is_empty() {
             return Ok(0);
         }
-        self.write(Op::Delete(keys), None)
+        self.write(Op::Delete(keys, scope), None)
     }
 
     /// Primary keys never given before. Those of an insert that fails are lost.
@@ -81,13 +109,19 @@ impl Core {
     }
 
     fn write_group(&self, writer: &mut Writer, group: &[Arc<Pending>]) {
-        let deletes = group.iter().any(|pending| matches!(pending.op, Op::Delete(_)));
+        let removes = group.iter().any(|pending| pending.op.removes());
         // What may fail must fail before anything is logged: deletes open the segments they look into.
-        let opened = if deletes { writer.open_sealed() } else { Ok(Vec::new()) };
-        let (ready, refused): (Vec<&Arc<Pending>>, Vec<&Arc<Pending>>) =
-            group.iter().partition(|pending| opened.is_ok() || matches!(pending.op, Op::Insert(_)));
-        if let Err(error) = &opened {
-            refused.iter().for_each(|pending| *pending.outcome.lock() = Some(Err(error.repeat())));
+        let opened = if removes { writer.open_sealed() } else { Ok(Vec::new()) };
+        let mut ready: Vec<&Arc<Pending>> = Vec::with_capacity(group.len());
+        for pending in group {
+            let refused = match &opened {
+                Err(error) if pending.op.removes() => Err(error.repeat()),
+                _ => check_partitions(writer, &pending.op),
+            };
+            match refused {
+                Ok(()) => ready.push(pending),
+                Err(error) => *pending.outcome.lock() = Some(Err(error)),
+            }
         }
         let opened = opened.unwrap_or_default();
         let records: Vec<&[u8]> = ready.iter().map(|pending| pending.record.as_slice()).collect();
@@ -112,26 +146,34 @@ impl Core {
     }
 
     /// Brings a logged change into memory; says how many rows it was about. `opened` are the rows of the sealed
-    /// segments, which a delete needs.
+    /// segments, which deletes need. Rows of partitions that were dropped later, of which a log may still tell, stay out.
     pub fn apply(
         &self,
         writer: &mut Writer,
         opened: &[Arc<Rows>],
         op: &Op,
-        memory: Option<Reservation>,
+        mut memory: Option<Reservation>,
     ) -> Result<u64> {
-        match op {
-            Op::Insert(rows) => {
-                writer.growing.push(rows.clone(), memory)?;
-                Ok(rows.num_rows() as u64)
+        let schema = writer.growing.schema().clone();
+        let primary = schema.primary_at();
+        let deleted = match op {
+            Op::Insert(_) => 0,
+            Op::Upsert(parts, scope) => {
+                parts.iter().map(|part| remove(writer, opened, part.rows.column(primary), *scope)).sum()
             }
-            Op::Delete(keys) => {
-                let keys: Vec<Key> = (0..keys.len()).map(|row| Key::at(keys, row)).collect();
-                let sealed = writer.sealed.iter_mut().zip(opened);
-                let deleted: u64 = sealed.map(|(view, rows)| delete(rows, &mut view.live, &keys)).sum();
-                Ok(deleted + writer.growing.delete(&keys))
+            Op::Delete(keys, scope) => remove(writer, opened, keys, *scope),
+        };
+        let mut inserted = 0;
+        for part in op.parts() {
+            inserted += part.rows.num_rows() as u64;
+            let bytes = batch::bytes(&schema, &part.rows);
+            let memory = memory.as_mut().map(|memory| memory.split(bytes));
+            match writer.partitions.get(part.partition) {
+                Some(_) => writer.growing.push(part.rows.clone(), part.partition, memory)?,
+                None => writer.log_is_stale = true,
             }
         }
+        Ok(if matches!(op, Op::Delete(..)) { deleted } else { inserted })
     }
 
     /// Syncs what durability `async` has left unsynced.
@@ -146,4 +188,27 @@ impl Core {
         wal.close()?;
         Ok(Some(next))
     }
+}
+
+/// Fails for a change of a partition that was dropped after its name was looked up.
+fn check_partitions(writer: &Writer, op: &Op) -> Result<()> {
+    let scope = match op {
+        Op::Insert(_) => None,
+        Op::Upsert(_, scope) | Op::Delete(_, scope) => *scope,
+    };
+    let mut named = op.parts().iter().map(|part| part.partition).chain(scope);
+    match named.find(|id| writer.partitions.get(*id).is_none()) {
+        Some(_) => Err(Error::new(Code::PartitionNotFound, "partition not found: it was dropped meanwhile")),
+        None => Ok(()),
+    }
+}
+
+/// Marks the rows of `keys`, in one partition or in all, as dead; says how many there were.
+fn remove(writer: &mut Writer, opened: &[Arc<Rows>], keys: &ArrayRef, partition: Option<u64>) -> u64 {
+    let keys: Vec<Key> = (0..keys.len()).map(|row| Key::at(keys, row)).collect();
+    let sealed = writer.sealed.iter_mut().zip(opened);
+    let is_meant =
+        |(view, _): &(&mut SegmentView, &Arc<Rows>)| partition.is_none_or(|id| view.partition == id);
+    let deleted: u64 = sealed.filter(is_meant).map(|(view, rows)| delete(rows, &mut view.live, &keys)).sum();
+    deleted + writer.growing.delete(&keys, partition)
 }

@@ -1,7 +1,7 @@
 //! The open database behind its handles: recovery, the table of collections, the background worker, closing.
 
 use crate::collection::core::Core;
-use crate::database::meta::{CollectionMeta, CompactionMeta, Meta};
+use crate::database::meta::{CollectionMeta, CompactionMeta, Meta, PartitionMeta};
 use crate::database::options::{Durability, Options};
 use crate::database::store::{Store, follow, no_database};
 use crate::error::{Code, Error, Result};
@@ -26,8 +26,8 @@ const MANIFEST: &str = "MANIFEST";
 const TICK: Duration = Duration::from_secs(1);
 
 pub struct Engine {
-    store: Arc<Store>,
-    collections: Arc<Collections>,
+    pub store: Arc<Store>,
+    pub collections: Arc<Collections>,
     workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -195,12 +195,12 @@ impl Engine {
 
     pub fn collection(&self, name: &str) -> Result<Arc<Core>> {
         self.store.check_open()?;
-        self.collections.read().get(name).cloned().ok_or_else(|| not_found(name))
+        self.find(&self.collections.read(), name).ok_or_else(|| not_found(name))
     }
 
     pub fn has_collection(&self, name: &str) -> Result<bool> {
         self.store.check_open()?;
-        Ok(self.collections.read().contains_key(name))
+        Ok(self.find(&self.collections.read(), name).is_some())
     }
 
     pub fn collection_names(&self) -> Result<Vec<String>> {
@@ -221,6 +221,14 @@ impl Engine {
                 Err(Error::new(Code::CollectionExists, text))
             };
         }
+        if self.alias(name).is_some() {
+            return Err(Error::new(
+                Code::AliasCollectionNameConflict,
+                format!(
+                    "collection name [{name}] conflicts with an existing alias, please choose a unique name"
+                ),
+            ));
+        }
         let meta = CollectionMeta {
             id: self.store.take_id(),
             name: name.to_owned(),
@@ -232,6 +240,7 @@ impl Engine {
             next_auto_id: 1,
             released: false,
             compaction: CompactionMeta::default(),
+            partitions: PartitionMeta::first_of(&schema),
         };
         let made = Core::create_files(&self.store, meta.id)
             .and_then(|()| Core::open(&self.store, &meta))
@@ -261,12 +270,23 @@ impl Engine {
         let _writing = self.store.writing()?;
         check_collection_name(to)?;
         let mut collections = self.collections.write();
-        let core = collections.get(from).cloned().ok_or_else(|| not_found(from))?;
+        let Some(core) = collections.get(from).cloned() else {
+            return Err(match self.alias(from) {
+                Some(_) => {
+                    Error::invalid(format!("unsupported use an alias to rename collection, alias:{from}"))
+                }
+                None => not_found(from),
+            });
+        };
         if from == to {
             return Ok(());
         }
         if collections.contains_key(to) {
             return Err(Error::new(Code::CollectionExists, format!("duplicated new collection name: {to}")));
+        }
+        if self.alias(to).is_some() {
+            let text = format!("cannot rename collection to an existing alias: {to}");
+            return Err(Error::new(Code::AliasCollectionNameConflict, text));
         }
         core.commit(|meta| {
             meta.name = to.to_owned();
@@ -281,7 +301,12 @@ impl Engine {
     pub fn drop_collection(&self, name: &str) -> Result<()> {
         let _writing = self.store.writing()?;
         let mut collections = self.collections.write();
-        let core = collections.get(name).cloned().ok_or_else(|| not_found(name))?;
+        let Some(core) = collections.get(name).cloned() else {
+            return Err(match self.alias(name) {
+                Some(_) => Error::invalid(format!("cannot drop the collection via alias = {name}")),
+                None => not_found(name),
+            });
+        };
         // Makes builds give up; seals and the ends of builds are waited for.
         core.dropped.store(true, Ordering::Release);
         self.store.activity.wake();
@@ -289,6 +314,7 @@ impl Engine {
         let mut writer = core.writer.lock();
         let committed = self.store.commit(|meta| {
             meta.collections.retain(|c| c.id != core.id);
+            meta.aliases.retain(|_, id| *id != core.id);
             Ok(())
         });
         if let Err(error) = committed {
@@ -303,7 +329,7 @@ impl Engine {
     }
 }
 
-fn not_found(name: &str) -> Error {
+pub fn not_found(name: &str) -> Error {
     Error::new(Code::CollectionNotFound, format!("collection not found[collection={name}]"))
 }
 

@@ -1,11 +1,13 @@
 //! What the manifest says: the collections, their segments and indexes, and where their logs begin.
 
 use crate::error::{Code, Error, Result};
+use crate::schema::{DEFAULT_PARTITION, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// The newest format of this version.
-const FORMAT: u32 = 1;
+/// The newest format of this version: 2 has partitions and aliases.
+const FORMAT: u32 = 2;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Meta {
@@ -13,6 +15,9 @@ pub struct Meta {
     /// Numbers of collections, segments, index definitions and files: never used twice.
     pub next_id: u64,
     pub collections: Vec<CollectionMeta>,
+    /// Other names of collections, and their numbers.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,9 +32,20 @@ pub struct CollectionMeta {
     /// The log has all records before this number: a shorter one has lost its end.
     pub wal_sequence: u64,
     pub next_auto_id: i64,
+    /// Whether partitions that are created come in released.
     pub released: bool,
     #[serde(default)]
     pub compaction: CompactionMeta,
+    #[serde(default = "PartitionMeta::only_default")]
+    pub partitions: Vec<PartitionMeta>,
+}
+
+/// A partition. Those of a partition key have the numbers from 0 on, and the default partition has 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartitionMeta {
+    pub id: u64,
+    pub name: String,
+    pub released: bool,
 }
 
 /// What compactions have done since the collection was created.
@@ -58,6 +74,9 @@ pub struct IndexMeta {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SegmentMeta {
     pub id: u64,
+    /// The partition that all of its rows are in.
+    #[serde(default)]
+    pub partition: u64,
     pub rows: u64,
     pub dead: u64,
     /// The generation of its file of live rows; 0 where all are live.
@@ -74,7 +93,7 @@ pub struct IndexFileMeta {
 
 impl Meta {
     pub fn new() -> Meta {
-        Meta { format: FORMAT, next_id: 1, collections: Vec::new() }
+        Meta { format: FORMAT, next_id: 1, collections: Vec::new(), aliases: BTreeMap::new() }
     }
 
     pub fn decode(payload: &[u8]) -> Result<Meta> {
@@ -90,7 +109,8 @@ impl Meta {
                 format!("the database has format {format}; this version reads up to {FORMAT}"),
             ));
         }
-        serde_json::from_slice(payload).map_err(bad)
+        // What is written next has the form of this version.
+        serde_json::from_slice(payload).map_err(bad).map(|meta: Meta| Meta { format: FORMAT, ..meta })
     }
 
     pub fn encode(&self) -> Result<Vec<u8>> {
@@ -116,6 +136,25 @@ fn dropped(id: u64) -> Error {
     Error::new(Code::Closed, format!("the collection was dropped (number {id})"))
 }
 
+impl PartitionMeta {
+    fn only_default() -> Vec<PartitionMeta> {
+        vec![PartitionMeta { id: 0, name: DEFAULT_PARTITION.to_owned(), released: false }]
+    }
+
+    /// The partitions of a new collection.
+    pub fn first_of(schema: &Schema) -> Vec<PartitionMeta> {
+        let of_key = (0..schema.num_partitions() as u64).map(|id| PartitionMeta {
+            id,
+            name: format!("{DEFAULT_PARTITION}_{id}"),
+            released: false,
+        });
+        match schema.partition_key() {
+            Some(_) => of_key.collect(),
+            None => PartitionMeta::only_default(),
+        }
+    }
+}
+
 impl CollectionMeta {
     pub fn segment_mut(&mut self, id: u64) -> Option<&mut SegmentMeta> {
         self.segments.iter_mut().find(|s| s.id == id)
@@ -137,7 +176,7 @@ mod tests {
 
     #[test]
     fn other_formats() {
-        assert_eq!(Meta::decode(br#"{"format":2,"new":true}"#).unwrap_err().code(), Code::FormatTooNew);
+        assert_eq!(Meta::decode(br#"{"format":3,"new":true}"#).unwrap_err().code(), Code::FormatTooNew);
         for text in ["", "{}", "[]", "3", r#"{"format":-1}"#, r#"{"format":1}"#] {
             assert_eq!(Meta::decode(text.as_bytes()).unwrap_err().code(), Code::Corrupt, "{text}");
         }

@@ -1,6 +1,7 @@
 //! A database: one directory, one writer, its collections and its background worker.
 
 mod activity;
+mod aliases;
 mod engine;
 pub(crate) mod meta;
 pub(crate) mod options;
@@ -67,6 +68,7 @@ impl Database {
         self.engine().create_collection(name, schema).map(Collection::new)
     }
 
+    /// By its name or one of its aliases.
     pub fn collection(&self, name: &str) -> Result<Collection> {
         self.engine().collection(name).map(Collection::new)
     }
@@ -80,12 +82,34 @@ impl Database {
         self.engine().collection_names()
     }
 
+    /// Neither name may be an alias. Aliases of the collection stay its own.
     pub fn rename_collection(&self, from: &str, to: &str) -> Result<()> {
         self.engine().rename_collection(from, to)
     }
 
-    /// Drops a collection with its rows and files; its handles fail with `Closed` from now on.
+    /// Drops a collection with its rows, files and aliases; not by an alias. Its handles fail with `Closed` from now on.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
         self.engine().drop_collection(name)
+    }
+
+    /// Gives a collection, named by its own name, another one. An alias that it has already is fine; one that is another
+    /// collection's, or the name of a collection, is refused.
+    pub fn create_alias(&self, collection: &str, alias: &str) -> Result<()> {
+        self.engine().create_alias(collection, alias)
+    }
+
+    /// Makes an alias that exists one of another collection.
+    pub fn alter_alias(&self, collection: &str, alias: &str) -> Result<()> {
+        self.engine().alter_alias(collection, alias)
+    }
+
+    /// Drops an alias; one that does not exist is fine.
+    pub fn drop_alias(&self, alias: &str) -> Result<()> {
+        self.engine().drop_alias(alias)
+    }
+
+    /// Aliases in order, each with the name of its collection: of one collection, or all.
+    pub fn aliases(&self, collection: Option<&str>) -> Result<Vec<(String, String)>> {
+        self.engine().aliases(collection)
     }
 }

@@ -63,14 +63,64 @@ pub extern "C" fn elanus_collection_insert_arrow(
 ) -> Code {
     // First of all: from here on the two are released on every way out.
     // SAFETY: the caller promises structures of the C data interface.
-    let array = (!array.is_null()).then(|| unsafe { FFI_ArrowArray::from_raw(array.cast()) });
-    // SAFETY: as above.
-    let schema = (!schema.is_null()).then(|| unsafe { FFI_ArrowSchema::from_raw(schema.cast()) });
+    let given_rows = unsafe { claim(array, schema) };
     error::code(error, || {
         let collection = given(collection, "collection")?;
-        let rows = import(given(array, "array")?, &given(schema, "schema")?)?;
-        result::insert(collection, rows, inserted)
+        result::written(collection, collection.0.insert(given_rows.import()?)?, inserted)
     })
+}
+
+/// Upserts rows that lie in Arrow's layout: elanus_collection_upsert() for a struct array whose children are the columns.
+///
+/// Both structures are moved out of `array` and `schema`, as by elanus_collection_insert_arrow().
+///
+/// @param upserted Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+///                 NULL for not wanting it.
+/// @param error    Receives the failure; may be NULL. On failure nothing changed.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_upsert_arrow(
+    collection: Option<&Collection>,
+    array: *mut ArrowArray,
+    schema: *mut ArrowSchema,
+    upserted: Option<Out<'_, Option<repr_c::Box<SearchResult>>>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    // SAFETY: the caller promises structures of the C data interface.
+    let given_rows = unsafe { claim(array, schema) };
+    error::code(error, || {
+        let collection = given(collection, "collection")?;
+        result::written(collection, collection.0.upsert(given_rows.import()?)?, upserted)
+    })
+}
+
+/// Structures that were moved out of the caller's, to be released; `None` for NULL.
+pub(super) struct Claimed {
+    array: Option<FFI_ArrowArray>,
+    schema: Option<FFI_ArrowSchema>,
+}
+
+/// Moves both out of the caller's structures.
+///
+/// # Safety
+///
+/// Both must be NULL or point to structures of the C data interface.
+pub(super) unsafe fn claim(array: *mut ArrowArray, schema: *mut ArrowSchema) -> Claimed {
+    // SAFETY: the same promise.
+    let array = (!array.is_null()).then(|| unsafe { FFI_ArrowArray::from_raw(array.cast()) });
+    // SAFETY: the same promise.
+    let schema = (!schema.is_null()).then(|| unsafe { FFI_ArrowSchema::from_raw(schema.cast()) });
+    Claimed { array, schema }
+}
+
+impl Claimed {
+    /// The rows, checked.
+    pub(super) fn import(self) -> Result<RecordBatch> {
+        import(given(self.array, "array")?, &given(self.schema, "schema")?)
+    }
 }
 
 fn import(array: FFI_ArrowArray, schema: &FFI_ArrowSchema) -> Result<RecordBatch> {
@@ -100,7 +150,7 @@ fn import(array: FFI_ArrowArray, schema: &FFI_ArrowSchema) -> Result<RecordBatch
 }
 
 /// Gives a result away as a stream of Arrow batches: columns `_query` (uint32, the number of the query), `_id` and
-/// `_score` (float32), then the output fields; for an insert `_id` alone.
+/// `_score` (float32), then the output fields; for an insert or upsert `_id` alone.
 ///
 /// @param stream Receives the stream, which the caller releases by its `release`, before or after the result is freed;
 ///               not NULL. Written only on success.

@@ -3,6 +3,7 @@
 use super::database::Database;
 use super::error::{self, ErrorOut};
 use super::input::{given, owned_text, put, slice, text, texts};
+use crate::collection as engine;
 use crate::error::{Code, Result};
 use crate::schema::{Field, Schema};
 use arrow_array::{ArrayRef, Int64Array, StringArray};
@@ -28,7 +29,10 @@ fn handle(database: &Database, collection: crate::collection::Collection) -> rep
 ///               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
 ///               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR. Scalar fields may
 ///               be `"nullable":true` and have a `"default_value"` (not JSON and ARRAY), ARRAY needs `"element_type"` and
-///               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields.
+///               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields. Another INT64
+///               or VARCHAR field may have `"is_partition_key":true`: rows go to partitions by the hash of its value,
+///               `"num_partitions"` of them (16; at most 4096), and a filter that says `field == 5` or
+///               `field in [5, 6]` looks only there.
 /// @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
 ///               another schema.
 /// @return A handle to free with elanus_collection_free(), or NULL on failure.
@@ -50,7 +54,7 @@ pub extern "C" fn elanus_collection_create(
     })
 }
 
-/// Opens a collection that exists.
+/// Opens a collection that exists, by its name or one of its aliases.
 ///
 /// @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
 /// @return A handle to free with elanus_collection_free(), or NULL on failure. Several handles on one collection are
@@ -105,7 +109,7 @@ pub extern "C" fn elanus_collection_list(
     error::value(error, || owned_text(serde_json::Value::from(given(database, "database")?.0.collections()?)))
 }
 
-/// Renames a collection. Handles on it go on working.
+/// Renames a collection. Handles on it go on working, and its aliases stay its own. Neither name may be an alias.
 ///
 /// @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when the new name is taken.
 ///
@@ -124,7 +128,7 @@ pub extern "C" fn elanus_collection_rename(
     })
 }
 
-/// Drops a collection with its rows and indexes. What its handles are asked afterwards fails with
+/// Drops a collection with its rows, indexes and aliases. It cannot be dropped by an alias. What its handles are asked afterwards fails with
 /// ELANUS_CODE_CLOSED; they must still be freed.
 ///
 /// @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
@@ -141,8 +145,8 @@ pub extern "C" fn elanus_collection_drop(
     error::code(error, || given(database, "database")?.0.drop_collection(text(name, "name")?))
 }
 
-/// Describes a collection: its schema in the words that created it, its indexes, its rows, its segments, its compactions
-/// and whether it is loaded.
+/// Describes a collection: its schema in the words that created it, its aliases, partitions, indexes, rows, segments and
+/// compactions, and whether it is loaded.
 ///
 /// @param error Receives the failure; may be NULL.
 /// @return JSON to free with elanus_string_free(), or NULL on failure.
@@ -156,7 +160,8 @@ pub extern "C" fn elanus_collection_describe(
     error::value(error, || owned_text(given(collection, "collection")?.0.describe()?))
 }
 
-/// Counts what a collection holds: rows, segments, bytes and indexes, and what its compactions have read and written.
+/// Counts what a collection holds: rows (`row_count`, those that are not deleted), partitions, segments with their states,
+/// bytes and indexes, and what its compactions have read and written.
 ///
 /// @param error Receives the failure; may be NULL.
 /// @return JSON to free with elanus_string_free(), or NULL on failure.
@@ -202,10 +207,11 @@ pub extern "C" fn elanus_collection_flush(collection: Option<&Collection>, error
     error::code(error, || given(collection, "collection")?.0.flush())
 }
 
-/// Makes a released collection searchable again. A collection is loaded when it is created and when its database is
-/// opened; loading a loaded one does nothing.
+/// Makes a released collection searchable again, and opens its files, so that the first search does not have to. A
+/// collection that was not released is loaded by its first search, too. Loading a loaded one does nothing.
 ///
-/// @param error Receives the failure; may be NULL.
+/// @param error Receives the failure; may be NULL. ELANUS_CODE_MEMORY_LIMIT, with the sizes, when its indexes do not fit
+///              into `memory_limit`: then none of them stays in memory, and what was released stays so.
 ///
 /// Safe beside any call. Since 0.1.
 ///
@@ -215,7 +221,7 @@ pub extern "C" fn elanus_collection_load(collection: Option<&Collection>, error:
     error::code(error, || given(collection, "collection")?.0.load())
 }
 
-/// Gives a collection's memory back. Searching it fails with ELANUS_CODE_COLLECTION_NOT_LOADED until
+/// Gives the memory of a collection and all its partitions back. Searching it fails with ELANUS_CODE_COLLECTION_NOT_LOADED until
 /// elanus_collection_load().
 ///
 /// @param error Receives the failure; may be NULL.
@@ -226,6 +232,70 @@ pub extern "C" fn elanus_collection_load(collection: Option<&Collection>, error:
 #[ffi_export]
 pub extern "C" fn elanus_collection_release(collection: Option<&Collection>, error: ErrorOut<'_>) -> Code {
     error::code(error, || given(collection, "collection")?.0.release())
+}
+
+/// Whether something is in memory to be searched, with Milvus' numbers.
+#[derive_ReprC(rename = "elanus_load_state")]
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoadState {
+    /// Milvus' word for something that does not exist; asking for it is an error here.
+    NotExist = 0,
+    /// Released, or neither loaded nor searched since the database was opened.
+    NotLoad = 1,
+    /// A call of elanus_collection_load() or elanus_partition_load() runs.
+    Loading = 2,
+    /// Loaded, by a call or by a search.
+    Loaded = 3,
+}
+
+/// How far something is loaded. This structure never grows.
+#[derive_ReprC(rename = "elanus_load_progress")]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct LoadProgress {
+    /// Bytes of the files of rows and indexes that are open. Rows that are not sealed yet are always in memory.
+    pub loaded_bytes: u64,
+    /// Bytes of all of them.
+    pub total_bytes: u64,
+}
+
+/// Says whether a collection, or some of its partitions, are loaded. A collection is as soon as one partition is; named
+/// partitions are when all of them are.
+///
+/// @param partition_names      `partition_name_count` names; NULL for the collection.
+/// @param partition_name_count How many names; 0 for the collection.
+/// @param state                Receives the state; not NULL.
+/// @param progress             Receives the bytes; may be NULL.
+/// @param error                Receives the failure; may be NULL. ELANUS_CODE_PARTITION_NOT_FOUND when there is none of
+///                             one of the names.
+///
+/// Safe beside any call. Since 0.1.
+#[ffi_export]
+pub extern "C" fn elanus_collection_get_load_state(
+    collection: Option<&Collection>,
+    partition_names: *const Option<char_p::Ref<'_>>,
+    partition_name_count: usize,
+    state: Option<Out<'_, LoadState>>,
+    progress: Option<Out<'_, LoadProgress>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let (collection, state) = (given(collection, "collection")?, given(state, "state")?);
+        // SAFETY: the caller promises that many names.
+        let names = unsafe { texts(partition_names, partition_name_count, "partition_names") }?;
+        let now = collection.0.load_state(&names)?;
+        put(progress, LoadProgress { loaded_bytes: now.loaded_bytes, total_bytes: now.total_bytes });
+        put(
+            Some(state),
+            match now.state {
+                engine::LoadState::NotLoad => LoadState::NotLoad,
+                engine::LoadState::Loading => LoadState::Loading,
+                engine::LoadState::Loaded => LoadState::Loaded,
+            },
+        );
+        Ok(())
+    })
 }
 
 /// Deletes rows by their INT64 primary keys. Keys that no row has are passed over.

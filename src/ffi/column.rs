@@ -145,14 +145,46 @@ pub extern "C" fn elanus_collection_insert(
         let collection = given(collection, "collection")?;
         // SAFETY: the caller promises `column_count` columns that describe readable memory.
         let rows = unsafe { batch(columns, column_count) }?;
-        result::insert(collection, rows, inserted)
+        result::written(collection, collection.0.insert(rows)?, inserted)
+    })
+}
+
+/// Inserts rows in the place of those that have their primary keys, in one step: no search sees a key missing meanwhile,
+/// and after a crash both its removal and its return have happened or neither. When it returns they are durable, as
+/// after elanus_collection_insert(); on failure nothing changed.
+///
+/// As in Milvus: of a key that the columns repeat, every row comes in; rows of the key are looked for in the default
+/// partition, where these go, and with a partition key in all partitions. Refused with auto_id.
+///
+/// @param columns      As elanus_collection_insert() has them, the primary key among them.
+/// @param column_count Not 0.
+/// @param upserted     Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+///                     NULL for not wanting it.
+/// @param error        Receives the failure; may be NULL.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_upsert(
+    collection: Option<&Collection>,
+    columns: *const Column<'_>,
+    column_count: usize,
+    upserted: Option<Out<'_, Option<repr_c::Box<SearchResult>>>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let collection = given(collection, "collection")?;
+        // SAFETY: the caller promises `column_count` columns that describe readable memory.
+        let rows = unsafe { batch(columns, column_count) }?;
+        result::written(collection, collection.0.upsert(rows)?, upserted)
     })
 }
 
 /// # Safety
 ///
 /// `columns` must point to `count` columns, each of which describes memory that can be read.
-unsafe fn batch(columns: *const Column<'_>, count: usize) -> Result<RecordBatch> {
+pub(super) unsafe fn batch(columns: *const Column<'_>, count: usize) -> Result<RecordBatch> {
     // SAFETY: the same promise.
     let columns = unsafe { strided(columns, count) }?;
     let mut fields = Vec::with_capacity(columns.len());

@@ -27,6 +27,8 @@ pub mod database;
 
 pub mod collection;
 
+pub mod alias;
+
 pub mod column;
 
 pub mod index;
@@ -40,6 +42,8 @@ pub mod query;
 pub mod result;
 
 pub mod arrow;
+
+pub mod partition;
 
 /// Writes safer-ffi's view of the exported functions to `path`, for the generator's cross-check.
 #[cfg(feature = "headers")]

@@ -28,12 +28,16 @@ pub struct QueryOptions<'a> {
     pub output_fields: *const Option<char_p::Ref<'a>>,
     /// How many names.
     pub output_field_count: usize,
+    /// Names of partitions to look into; NULL for all that are not released. Not with a partition key.
+    pub partition_names: *const Option<char_p::Ref<'a>>,
+    /// How many names.
+    pub partition_name_count: usize,
 }
 
 // SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
 unsafe impl Versioned for QueryOptions<'_> {
     const NAME: &'static str = "elanus_query_options";
-    const SIZES: &'static [usize] = &[40];
+    const SIZES: &'static [usize] = &[56];
 }
 
 /// Finds the rows for which a filter holds. It runs on the rows that were inserted when it started and never waits for
@@ -148,6 +152,10 @@ unsafe fn read<'a>(options: *const QueryOptions<'a>) -> Result<Options<'a>> {
         }?,
         limit: (given.limit != 0).then_some(given.limit as usize),
         offset: given.offset as usize,
+        // SAFETY: the same promise.
+        partition_names: unsafe {
+            texts(given.partition_names, given.partition_name_count, "options.partition_names")
+        }?,
         timeout: (given.timeout_ms != 0).then(|| Duration::from_millis(given.timeout_ms.into())),
     })
 }

@@ -1,4 +1,4 @@
-//! Result: the hits of a search, the rows of a query, or the keys of an insert, as flat arrays.
+//! Result: the hits of a search, the rows of a query, or the keys of an insert or upsert, as flat arrays.
 
 mod view;
 
@@ -6,7 +6,7 @@ use super::collection::Collection;
 use super::column::Column;
 use super::error;
 use super::input::owned_text;
-use crate::collection::{QueryResult, SearchResult as Hits};
+use crate::collection::{Inserted, QueryResult, SearchResult as Hits};
 use crate::error::Result;
 use crate::schema::{DataType, Field, Schema};
 use arrow_array::cast::AsArray;
@@ -84,13 +84,12 @@ impl SearchResult {
     }
 }
 
-/// Inserts, and hands the keys to a caller who wants them.
-pub(super) fn insert(
+/// Hands the keys of rows that were written to a caller who wants them.
+pub(super) fn written(
     collection: &Collection,
-    rows: RecordBatch,
+    inserted: Inserted,
     out: Option<Out<'_, Option<repr_c::Box<SearchResult>>>>,
 ) -> Result<()> {
-    let inserted = collection.0.insert(rows)?;
     if let Some(out) = out {
         let no_columns = RecordBatch::new_empty(Arc::new(arrow_schema::Schema::empty()));
         let offsets = vec![0, inserted.ids.len() as u64];

@@ -39,12 +39,16 @@ pub struct SearchOptions<'a> {
     pub filter: Option<char_p::Ref<'a>>,
     /// The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
     pub filter_values: Option<char_p::Ref<'a>>,
+    /// Names of partitions to look into; NULL for all that are not released. Not with a partition key.
+    pub partition_names: *const Option<char_p::Ref<'a>>,
+    /// How many names.
+    pub partition_name_count: usize,
 }
 
 // SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
 unsafe impl Versioned for SearchOptions<'_> {
     const NAME: &'static str = "elanus_search_options";
-    const SIZES: &'static [usize] = &[48, 64];
+    const SIZES: &'static [usize] = &[48, 64, 80];
 }
 
 /// Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
@@ -147,6 +151,7 @@ unsafe fn read<'a>(options: *const SearchOptions<'a>) -> Result<Options<'a>> {
         round_decimal: -1,
         output_fields: Vec::new(),
         timeout: None,
+        partition_names: Vec::new(),
     };
     if let Some(given) = given {
         if given.topk != 0 {
@@ -162,6 +167,9 @@ unsafe fn read<'a>(options: *const SearchOptions<'a>) -> Result<Options<'a>> {
         // SAFETY: the same promise.
         read.output_fields =
             unsafe { texts(given.output_fields, given.output_field_count, "options.output_fields") }?;
+        // SAFETY: the same promise.
+        read.partition_names =
+            unsafe { texts(given.partition_names, given.partition_name_count, "options.partition_names") }?;
         read.timeout = (given.timeout_ms != 0).then(|| Duration::from_millis(given.timeout_ms.into()));
     }
     Ok(read)

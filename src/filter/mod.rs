@@ -9,6 +9,7 @@
 mod check;
 mod eval;
 mod grammar;
+mod pin;
 mod predicate;
 mod syntax;
 mod template;

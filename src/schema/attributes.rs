@@ -12,6 +12,9 @@ pub(super) fn check(field: &Field) -> Result<()> {
     if field.nullable && field.is_primary {
         return Err(Error::invalid(format!("primary field not support null, field name = {name}")));
     }
+    if field.nullable && field.is_partition_key {
+        return Err(Error::invalid(format!("partition key field not support nullable, field name = {name}")));
+    }
     if field.nullable && field.data_type.is_vector() {
         return Err(Error::invalid(format!("vector type not support null, field name = {name}")));
     }

@@ -20,6 +20,9 @@ impl Schema {
         if field.is_primary {
             return refused("not support to add pk field");
         }
+        if field.is_partition_key {
+            return refused("not support to add partition key field");
+        }
         if self.field(&name).is_some() {
             return Err(Error::invalid(format!("duplicate field name: {name}")));
         }
@@ -33,7 +36,8 @@ impl Schema {
         }
         let mut fields = self.fields.clone();
         fields.push(field);
-        Schema::new(self.description.clone(), fields, self.auto_id)
+        Schema::new(self.description.clone(), fields, self.auto_id)?
+            .with_num_partitions(self.num_partitions as i64)
     }
 
     /// Whether rows of the first `columns` fields can have been written: by this schema, or before it grew.

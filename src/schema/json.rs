@@ -4,15 +4,15 @@ use super::{DataType, Field, Schema};
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value, json};
 
-const SCHEMA_KEYS: &str = "description, auto_id (autoID), enable_dynamic_field, fields";
+const SCHEMA_KEYS: &str = "description, auto_id (autoID), enable_dynamic_field, num_partitions, fields";
 const FIELD_KEYS: &str = "name, description, data_type (type), is_primary (is_primary_key), auto_id (autoID), \
-     max_length, dim, nullable, default_value, element_type, max_capacity, type_params (params), \
-     is_partition_key (only false)";
+     is_partition_key, max_length, dim, nullable, default_value, element_type, max_capacity, type_params (params)";
 const PARAM_KEYS: &str = "max_length, dim, max_capacity, element_type";
 
 impl Schema {
     /// `{"description":"","auto_id":false,"enable_dynamic_field":false,"fields":[{"name","data_type","is_primary","auto_id",
-    /// "max_length","dim","nullable","default_value","element_type","max_capacity"}]}`.
+    /// "is_partition_key","max_length","dim","nullable","default_value","element_type","max_capacity"}],
+    /// "num_partitions":16}`.
     ///
     /// Accepted as well: Milvus' numbers for `data_type` and `element_type`, `is_primary_key`, `autoID`, `dim`,
     /// `max_length` and `max_capacity` inside `type_params` or `params`, and numbers as text. Unknown keys are errors.
@@ -22,12 +22,13 @@ impl Schema {
         let schema = object(&value, "the schema")?;
         let mut description = String::new();
         let (mut auto_id, mut dynamic) = (false, false);
-        let mut fields = None;
+        let (mut fields, mut num_partitions) = (None, 0);
         for (key, value) in schema {
             match key.as_str() {
                 "description" => description = text_of(value, "description")?,
                 "auto_id" | "autoID" => auto_id = flag(value, key)?,
                 "enable_dynamic_field" => dynamic = flag(value, key)?,
+                "num_partitions" => num_partitions = integer(value, key)?,
                 "fields" => fields = Some(value),
                 _ => return Err(unknown(key, "schema", SCHEMA_KEYS)),
             }
@@ -53,7 +54,7 @@ impl Schema {
         if has_dynamic && !dynamic {
             return Err(Error::invalid("a dynamic field needs \"enable_dynamic_field\": true"));
         }
-        Schema::new(description, parsed, auto_id)
+        Schema::new(description, parsed, auto_id)?.with_num_partitions(num_partitions)
     }
 
     /// What [`Schema::from_json`] reads back to the same schema, but for the place of the hidden field of dynamic keys,
@@ -70,12 +71,16 @@ impl Schema {
     fn json(&self, shown: fn(&&Field) -> bool) -> Value {
         let fields = self.fields.iter().filter(shown);
         let fields: Vec<Value> = fields.map(|f| field_json(f, f.is_primary && self.auto_id)).collect();
-        json!({
+        let mut value = json!({
             "description": self.description,
             "auto_id": self.auto_id,
             "enable_dynamic_field": self.dynamic.is_some(),
             "fields": fields,
-        })
+        });
+        if self.partition_key.is_some() {
+            value["num_partitions"] = json!(self.num_partitions);
+        }
+        value
     }
 }
 
@@ -101,6 +106,9 @@ fn field_json(field: &Field, auto_id: bool) -> Value {
         "is_primary": field.is_primary,
         "auto_id": auto_id,
     });
+    if field.is_partition_key {
+        value["is_partition_key"] = json!(true);
+    }
     if field.data_type.is_vector() {
         value["dim"] = json!(field.dim);
     }
@@ -163,7 +171,7 @@ fn field(value: &Value) -> Result<(Field, bool)> {
             // As in the SDKs, null says that there is none.
             "default_value" => field.default_value = Some(value.clone()).filter(|value| !value.is_null()),
             "is_dynamic" => field.is_dynamic = flag(value, key)?,
-            "is_partition_key" => refuse_flag(value, key)?,
+            "is_partition_key" => field.is_partition_key = flag(value, key)?,
             "type_params" | "params" => {
                 for (key, value) in object(value, key)? {
                     if !params.set(key, value)? {
@@ -277,13 +285,6 @@ fn flag(value: &Value, key: &str) -> Result<bool> {
         Value::String(s) if s.eq_ignore_ascii_case("false") => Ok(false),
         _ => Err(Error::invalid(format!("\"{key}\" should be true or false, got {value}"))),
     }
-}
-
-fn refuse_flag(value: &Value, key: &str) -> Result<()> {
-    if flag(value, key)? {
-        return Err(Error::new(Code::Unimplemented, format!("\"{key}\": true is not supported")));
-    }
-    Ok(())
 }
 
 fn integer(value: &Value, key: &str) -> Result<i64> {

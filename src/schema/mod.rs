@@ -23,6 +23,13 @@ pub const MAX_JSON: usize = 65536;
 pub const MAX_CAPACITY: i64 = 4096;
 /// The hidden JSON field that holds the dynamic keys of a row, in collections with `enable_dynamic_field`.
 pub const DYNAMIC_FIELD: &str = "$meta";
+/// Most partitions of a collection.
+pub const MAX_PARTITIONS: usize = 4096;
+/// The partition that every collection without a partition key has.
+pub const DEFAULT_PARTITION: &str = "_default";
+/// Partitions of a collection with a partition key that does not say how many. Milvus takes 64; each costs a segment at
+/// every flush, and one process searches few of them at a time.
+const KEY_PARTITIONS: usize = 16;
 /// Most bytes of a name.
 const MAX_NAME: usize = 255;
 
@@ -127,6 +134,8 @@ pub struct Field {
     pub description: String,
     pub data_type: DataType,
     pub is_primary: bool,
+    /// Whether rows go to partitions by the hash of its value.
+    pub is_partition_key: bool,
     /// VarChar, and Array of it: the most bytes of a value; 0 for other types.
     pub max_length: usize,
     /// Vectors only: the dimension, for binary vectors in bits; 0 for other types.
@@ -151,6 +160,7 @@ impl Field {
             description: String::new(),
             data_type,
             is_primary: false,
+            is_partition_key: false,
             max_length: 0,
             dim: 0,
             nullable: false,
@@ -220,6 +230,9 @@ pub struct Schema {
     primary: usize,
     vector: usize,
     dynamic: Option<usize>,
+    partition_key: Option<usize>,
+    /// How many a partition key has; 0 without one.
+    num_partitions: usize,
     arrow: SchemaRef,
 }
 
@@ -241,8 +254,47 @@ impl Schema {
         let primary = primary_key(&fields, auto_id)?;
         let vector = only_vector(&fields)?;
         let dynamic = fields.iter().position(|field| field.is_dynamic);
+        let partition_key = partition_key(&fields)?;
+        let num_partitions = if partition_key.is_some() { KEY_PARTITIONS } else { 0 };
         let arrow = ArrowSchema::new(fields.iter().map(Field::arrow_field).collect::<Vec<_>>());
-        Ok(Schema { description, fields, auto_id, primary, vector, dynamic, arrow: Arc::new(arrow) })
+        let arrow = Arc::new(arrow);
+        Ok(Schema {
+            description,
+            fields,
+            auto_id,
+            primary,
+            vector,
+            dynamic,
+            partition_key,
+            num_partitions,
+            arrow,
+        })
+    }
+
+    /// The same with so many partitions for its partition key; 0 for the usual number.
+    pub fn with_num_partitions(mut self, partitions: i64) -> Result<Schema> {
+        if self.partition_key.is_none() {
+            return match partitions {
+                0 => Ok(self),
+                _ => Err(Error::invalid(
+                    "num_partitions should only be specified with partition key field enabled",
+                )),
+            };
+        }
+        if partitions < 0 {
+            return Err(Error::invalid(
+                "the specified partitions should be greater than 0 if partition key is used",
+            ));
+        }
+        if partitions > MAX_PARTITIONS as i64 {
+            return Err(Error::invalid(format!(
+                "partition number ({partitions}) exceeds max configuration ({MAX_PARTITIONS})"
+            )));
+        }
+        if partitions > 0 {
+            self.num_partitions = partitions as usize;
+        }
+        Ok(self)
     }
 
     pub fn description(&self) -> &str {
@@ -277,6 +329,16 @@ impl Schema {
         self.dynamic
     }
 
+    /// The place of the field whose values say to which partition a row goes, if there is one.
+    pub fn partition_key(&self) -> Option<usize> {
+        self.partition_key
+    }
+
+    /// How many partitions the partition key deals rows to; 0 without one.
+    pub fn num_partitions(&self) -> usize {
+        self.num_partitions
+    }
+
     /// Whether the engine makes the primary keys.
     pub fn auto_id(&self) -> bool {
         self.auto_id
@@ -295,7 +357,7 @@ fn check_field(field: &Field) -> Result<()> {
             false => Err(Error::invalid(format!("the dynamic field should be {DYNAMIC_FIELD}, a JSON"))),
         };
     }
-    check_name(&field.name, "field")?;
+    check_name(&field.name, "field", "name")?;
     let dim = field.dim as i64;
     if field.data_type.is_vector() && !(1..=MAX_DIM).contains(&dim) {
         return Err(Error::invalid(format!("invalid dimension: {dim}. should be in range 1 ~ {MAX_DIM}")));
@@ -352,28 +414,75 @@ fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {
     }
 }
 
+fn partition_key(fields: &[Field]) -> Result<Option<usize>> {
+    let keys: Vec<usize> = (0..fields.len()).filter(|&i| fields[i].is_partition_key).collect();
+    let key = match keys[..] {
+        [] => return Ok(None),
+        [key] => key,
+        _ => {
+            let names: Vec<&str> = keys.iter().map(|&i| fields[i].name.as_str()).collect();
+            return Err(Error::invalid(format!(
+                "there are more than one partition key, field name = {}",
+                names.join(", ")
+            )));
+        }
+    };
+    if fields[key].is_primary {
+        return Err(Error::invalid("the partition key field must not be primary field"));
+    }
+    if !matches!(fields[key].data_type, DataType::Int64 | DataType::VarChar) {
+        return Err(Error::invalid(format!(
+            "the data type of partition key should be Int64 or VarChar, field {} is {}",
+            fields[key].name,
+            fields[key].data_type.name()
+        )));
+    }
+    Ok(Some(key))
+}
+
 /// Checks the name of a collection.
 pub fn check_collection_name(name: &str) -> Result<()> {
-    check_name(name, "collection")
+    check_name(name, "collection", "name")
+}
+
+/// Checks an alias of a collection.
+pub fn check_alias(alias: &str) -> Result<()> {
+    check_name(alias, "collection", "alias")
+}
+
+/// Checks the name of a partition, which may begin with a digit.
+pub fn check_partition_name(name: &str) -> Result<()> {
+    let why = if name.trim().is_empty() {
+        "Partition name should not be empty.".to_owned()
+    } else if name.len() > MAX_NAME {
+        format!("The length of a partition name must be less than {MAX_NAME} characters.")
+    } else if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+        "The first character of a partition name must be an underscore or letter.".to_owned()
+    } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        "Partition name can only contain numbers, letters and underscores.".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!("Invalid partition name: {name}. {why}")))
 }
 
 /// Checks the name of an index.
 pub fn check_index_name(name: &str) -> Result<()> {
-    check_name(name, "index")
+    check_name(name, "index", "name")
 }
 
-/// Milvus' rules for the names of collections, fields and indexes, in the words it has for each `kind`.
-fn check_name(name: &str, kind: &str) -> Result<()> {
+/// Milvus' rules for the names of collections, fields and indexes and for aliases, in the words it has for each `kind`.
+fn check_name(name: &str, kind: &str, noun: &str) -> Result<()> {
     let first_is_good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let all_are_good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let why = if name.is_empty() {
-        format!("the {kind} name should not be empty")
+        format!("the {kind} {noun} should not be empty")
     } else if name.len() > MAX_NAME {
-        format!("the length of a {kind} name must be less than {MAX_NAME} characters")
+        format!("the length of a {kind} {noun} must be less than {MAX_NAME} characters")
     } else if !first_is_good {
-        format!("the first character of a {kind} name must be an underscore or letter")
+        format!("the first character of a {kind} {noun} must be an underscore or letter")
     } else if !all_are_good {
-        format!("{kind} name can only contain numbers, letters and underscores")
+        format!("{kind} {noun} can only contain numbers, letters and underscores")
     } else {
         return Ok(());
     };
@@ -385,7 +494,7 @@ fn check_name(name: &str, kind: &str) -> Result<()> {
         ("index", false) => "Index name can only contain numbers, letters, and underscores.".to_owned(),
         _ => why,
     };
-    Err(Error::invalid(format!("Invalid {kind} name: {name}. {why}")))
+    Err(Error::invalid(format!("Invalid {kind} {noun}: {name}. {why}")))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The growing rows of a collection: chunks that are merged with their neighbours while they are small, so that there
+//! The growing rows of a collection: chunks, each of one partition, that are merged with others of it while they are small, so that there
 //! are few of them and each row is copied a logarithmic number of times.
 
 use crate::batch;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Merged chunks stay below this, so that no insert waits long for a copy.
 const MERGE_BYTES: u64 = 16 << 20;
 
-/// Chunks of growing rows, oldest first.
+/// Chunks of growing rows; those of one partition oldest first.
 pub struct Growing {
     schema: Arc<Schema>,
     memory: Arc<Memory>,
@@ -47,18 +47,23 @@ impl Growing {
         &self.chunks
     }
 
-    /// Adds rows, which were checked against the schema of now or one before it grew. They stay a chunk of their own should
-    /// a merge fail.
-    pub fn push(&mut self, rows: RecordBatch, memory: Option<Reservation>) -> Result<()> {
+    /// Adds rows to a partition, which were checked against the schema of now or one before it grew. They stay a chunk of
+    /// their own should a merge fail.
+    pub fn push(&mut self, rows: RecordBatch, partition: u64, memory: Option<Reservation>) -> Result<()> {
         let rows = batch::widened(&self.schema, rows)?;
-        self.chunks.push(SegmentView::growing(Rows::new(&self.schema, rows, memory)));
-        while self.merge_last_two().unwrap_or(false) {}
+        self.chunks.push(SegmentView::growing(Rows::new(&self.schema, rows, memory), partition));
+        while self.merge_last().unwrap_or(false) {}
         Ok(())
     }
 
-    /// Merges the last two chunks if they are of comparable size.
-    fn merge_last_two(&mut self) -> Result<bool> {
-        let [.., first, second] = &self.chunks[self.frozen..] else { return Ok(false) };
+    /// Merges the last chunk with the one before it in its partition if they are of comparable size.
+    fn merge_last(&mut self) -> Result<bool> {
+        let Some((second, before)) = self.chunks[self.frozen..].split_last() else { return Ok(false) };
+        let partition = second.partition;
+        let Some(place) = before.iter().rposition(|chunk| chunk.partition == partition) else {
+            return Ok(false);
+        };
+        let first = &before[place];
         let (Source::Growing(a), Source::Growing(b)) = (&first.source, &second.source) else {
             return Ok(false);
         };
@@ -68,15 +73,18 @@ impl Growing {
         let memory = self.memory.force(a.bytes() + b.bytes());
         let merged = Rows::new(&self.schema, concat(&self.schema, &[a, b])?, Some(memory));
         let live = Live::concat([&first.live, &second.live].into_iter());
-        self.chunks.truncate(self.chunks.len() - 2);
-        self.chunks.push(SegmentView { source: Source::Growing(Arc::new(merged)), live, index: None });
+        self.chunks.pop();
+        self.chunks.remove(self.frozen + place);
+        let source = Source::Growing(Arc::new(merged));
+        self.chunks.push(SegmentView { source, partition, live, index: None });
         Ok(true)
     }
 
-    /// Marks the rows of `keys` as dead; says how many there were.
-    pub fn delete(&mut self, keys: &[Key]) -> u64 {
+    /// Marks the rows of `keys`, in one partition or in all, as dead; says how many there were.
+    pub fn delete(&mut self, keys: &[Key], partition: Option<u64>) -> u64 {
         let mut deleted = 0;
-        for chunk in &mut self.chunks {
+        let is_meant = |chunk: &&mut SegmentView| partition.is_none_or(|id| chunk.partition == id);
+        for chunk in self.chunks.iter_mut().filter(is_meant) {
             if let Source::Growing(rows) = &chunk.source {
                 deleted += delete(rows, &mut chunk.live, keys);
             }
@@ -84,8 +92,17 @@ impl Growing {
         deleted
     }
 
-    /// Takes the chunks of now for sealing; they stay here until [`Growing::thaw`] or [`Growing::remove_frozen`].
+    /// Takes the chunks of a dropped partition out; says whether there were any. None may be frozen.
+    pub fn remove_partition(&mut self, partition: u64) -> bool {
+        let before = self.chunks.len();
+        self.chunks.retain(|chunk| chunk.partition != partition);
+        self.chunks.len() < before
+    }
+
+    /// Takes the chunks of now for sealing, those of one partition side by side; they stay here until [`Growing::thaw`]
+    /// or [`Growing::remove_frozen`].
     pub fn freeze(&mut self) -> Vec<SegmentView> {
+        self.chunks.sort_by_key(|chunk| chunk.partition);
         self.frozen = self.chunks.len();
         self.chunks.clone()
     }
@@ -122,7 +139,7 @@ mod tests {
     }
 
     fn push(growing: &mut Growing, keys: &[i64]) {
-        growing.push(batch(keys), None).unwrap();
+        growing.push(batch(keys), 0, None).unwrap();
     }
 
     fn live_keys(growing: &Growing) -> Vec<i64> {
@@ -152,11 +169,11 @@ mod tests {
     fn deletes_survive_merges() {
         let mut growing = growing();
         push(&mut growing, &[1, 2, 3]);
-        assert_eq!(growing.delete(&[Key::Int(2), Key::Int(9), Key::Int(2)]), 1);
+        assert_eq!(growing.delete(&[Key::Int(2), Key::Int(9), Key::Int(2)], None), 1);
         push(&mut growing, &[2, 4]);
         push(&mut growing, &[5]);
         assert_eq!(live_keys(&growing), [1, 3, 2, 4, 5]);
-        assert_eq!(growing.delete(&[Key::Int(2)]), 1);
+        assert_eq!(growing.delete(&[Key::Int(2)], None), 1);
         assert_eq!(live_keys(&growing), [1, 3, 4, 5]);
     }
 
@@ -167,7 +184,7 @@ mod tests {
         let frozen = growing.freeze();
         push(&mut growing, &[3, 4]);
         assert_eq!(growing.chunks().len(), 2);
-        growing.delete(&[Key::Int(1), Key::Int(4)]);
+        growing.delete(&[Key::Int(1), Key::Int(4)], None);
         assert_eq!(frozen[0].live.dead(), 0);
         let sealed = growing.remove_frozen();
         assert_eq!((sealed.len(), sealed[0].live.dead()), (1, 1));
@@ -176,5 +193,30 @@ mod tests {
         growing.thaw();
         push(&mut growing, &[7, 8]);
         assert_eq!(growing.chunks().len(), 1);
+    }
+
+    #[test]
+    fn partitions_stay_apart() {
+        let mut growing = growing();
+        for key in 0..300 {
+            growing.push(batch(&[key]), key as u64 % 3, None).unwrap();
+        }
+        assert!(growing.chunks().len() <= 30, "{}", growing.chunks().len());
+        for chunk in growing.chunks() {
+            let rows = chunk.rows().unwrap();
+            let is_of_it = |row| matches!(rows.key(row), Key::Int(key) if key as u64 % 3 == chunk.partition);
+            assert!((0..rows.len()).all(is_of_it));
+        }
+        let keys: Vec<Key> = (0..10).map(Key::Int).collect();
+        assert_eq!(growing.delete(&keys, Some(1)), 3);
+        assert_eq!(growing.delete(&keys, None), 7);
+        let partitions: Vec<u64> = growing.freeze().iter().map(|chunk| chunk.partition).collect();
+        assert!(partitions.is_sorted());
+        growing.thaw();
+        assert!(growing.remove_partition(2) && !growing.remove_partition(2));
+        let (keys, live) =
+            (live_keys(&growing), growing.chunks().iter().map(|c| c.live.count()).sum::<usize>());
+        assert_eq!(keys.len(), live);
+        assert!(keys.len() == 200 - 7 && keys.iter().all(|key| key % 3 != 2 && *key >= 10));
     }
 }

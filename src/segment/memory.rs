@@ -61,6 +61,15 @@ impl Memory {
     }
 }
 
+impl Reservation {
+    /// Takes `bytes` of it out, at most all.
+    pub fn split(&mut self, bytes: u64) -> Reservation {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Reservation { memory: self.memory.clone(), bytes }
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -74,7 +83,10 @@ mod tests {
     #[test]
     fn a_refused_reservation_takes_nothing() {
         let memory = Memory::new(100);
-        let first = memory.reserve(60, "a").unwrap();
+        let mut whole = memory.reserve(90, "a").unwrap();
+        let first = whole.split(60);
+        drop(whole);
+        assert_eq!(memory.used(), 60);
         let error = memory.reserve(50, "loading").err().unwrap();
         assert_eq!(error.code(), Code::MemoryLimit);
         assert_eq!(error.message(), "loading needs 50 bytes; with the 60 in use it exceeds memory_limit 100");

@@ -44,20 +44,22 @@ pub enum Source {
 #[derive(Clone)]
 pub struct SegmentView {
     pub source: Source,
+    /// The number of the partition that its rows are in.
+    pub partition: u64,
     pub live: Live,
     pub index: Option<Arc<IndexFile>>,
 }
 
 impl SegmentView {
     /// A view of rows in memory, all of them live.
-    pub fn growing(rows: Rows) -> SegmentView {
+    pub fn growing(rows: Rows, partition: u64) -> SegmentView {
         let live = Live::all(rows.len());
-        SegmentView { source: Source::Growing(Arc::new(rows)), live, index: None }
+        SegmentView { source: Source::Growing(Arc::new(rows)), partition, live, index: None }
     }
 
     /// A view of a sealed segment without an index.
-    pub fn sealed(sealed: Arc<Sealed>, live: Live) -> SegmentView {
-        SegmentView { source: Source::Sealed(sealed), live, index: None }
+    pub fn sealed(sealed: Arc<Sealed>, partition: u64, live: Live) -> SegmentView {
+        SegmentView { source: Source::Sealed(sealed), partition, live, index: None }
     }
 
     /// Rows, dead ones included.
@@ -82,6 +84,16 @@ impl SegmentView {
         match &self.source {
             Source::Growing(_) => None,
             Source::Sealed(sealed) => Some(sealed),
+        }
+    }
+
+    /// Drops mapped files and the loaded index; searches that run keep them until they are done.
+    pub fn release(&self) {
+        if let Source::Sealed(sealed) = &self.source {
+            sealed.release();
+        }
+        if let Some(index) = &self.index {
+            index.release();
         }
     }
 

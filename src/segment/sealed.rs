@@ -191,7 +191,7 @@ mod tests {
     fn files_go_with_their_last_user() {
         let disk = FaultDisk::new();
         let (shared, schema) = (shared(&disk), Arc::new(schema()));
-        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None));
+        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None), 0);
         let sealed = Arc::new(Sealed::new(shared.clone(), schema.clone(), Path::new("/c"), 1, 3));
         sealed.write(&[growing], &mut || Ok(())).unwrap();
         let text = r#"{"index_type":"FLAT","metric_type":"L2"}"#;
@@ -202,7 +202,7 @@ mod tests {
         let file = Arc::new(IndexFile::new(shared.clone(), sealed.dir(), spec, 1));
         file.save(&*index, 3).unwrap();
         sealed.release();
-        let mut view = SegmentView::sealed(sealed.clone(), Live::all(3));
+        let mut view = SegmentView::sealed(sealed.clone(), 0, Live::all(3));
         view.index = Some(file);
         let search = view.clone();
         drop(sealed);
@@ -226,7 +226,7 @@ mod tests {
     fn a_write_that_is_stopped_says_so() {
         let disk = FaultDisk::new();
         let schema = Arc::new(schema());
-        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None));
+        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None), 0);
         for stop_at in 0.. {
             let sealed = Sealed::new(shared(&disk), schema.clone(), Path::new("/c"), 1, 3);
             let mut asked = 0;

@@ -275,6 +275,33 @@ static void round_trip(const elanus_database *database, const elanus_collection 
     elanus_collection_free(copy);
 }
 
+static void upserts(const elanus_database *database) {
+    elanus_collection *collection = elanus_collection_create(database, "upserts", SCHEMA, &error);
+    elanus_result *upserted = NULL;
+    struct ArrowArray array;
+    struct ArrowSchema schema;
+    released = 0;
+    make_rows(&array, &schema, 0, 10);
+    CHECK(elanus_collection_upsert_arrow(collection, &array, &schema, NULL, &error) == ELANUS_CODE_OK);
+    make_rows(&array, &schema, 5, 10);
+    CHECK(elanus_collection_upsert_arrow(collection, &array, &schema, &upserted, &error) == ELANUS_CODE_OK);
+    CHECK(array.release == NULL && schema.release == NULL && elanus_result_count(upserted) == 10);
+    elanus_result_free(upserted);
+    CHECK(count_of(collection) == 15 && finds(collection, 14));
+    /* Into a partition. */
+    CHECK(elanus_partition_create(collection, "p", &error) == ELANUS_CODE_OK);
+    make_rows(&array, &schema, 100, 10);
+    CHECK(elanus_partition_insert_arrow(collection, "p", &array, &schema, NULL, &error) == ELANUS_CODE_OK);
+    make_rows(&array, &schema, 105, 10);
+    CHECK(elanus_partition_upsert_arrow(collection, "p", &array, &schema, NULL, &error) == ELANUS_CODE_OK);
+    CHECK(count_of(collection) == 30 && finds(collection, 114));
+    make_rows(&array, &schema, 105, 10);
+    FAILS(ELANUS_CODE_PARTITION_NOT_FOUND, "partition not found", "nope",
+          elanus_partition_upsert_arrow(collection, "nope", &array, &schema, NULL, &error));
+    CHECK(array.release == NULL && schema.release == NULL && count_of(collection) == 30);
+    elanus_collection_free(collection);
+}
+
 int main(void) {
     char *folder = new_folder();
     elanus_database *database = elanus_database_open(folder, NULL, &error);
@@ -283,6 +310,7 @@ int main(void) {
     refused(collection);
     out(collection);
     round_trip(database, collection);
+    upserts(database);
     elanus_collection_free(collection);
     elanus_database_free(database);
     /* Once the engine let go of the rows, all that was handed over is released. */

@@ -14,6 +14,7 @@ static void handles(void) {
     elanus_index_state state = ELANUS_INDEX_STATE_FAILED;
     elanus_compaction_state compaction = ELANUS_COMPACTION_STATE_EXECUTING;
     elanus_compaction_progress plans = {1, 2, 3};
+    elanus_load_state load = ELANUS_LOAD_STATE_LOADING;
     struct ArrowArrayStream stream;
     elanus_result *result = (elanus_result *)&id;
     MISSING("database", elanus_database_close(NULL, &error));
@@ -40,6 +41,28 @@ static void handles(void) {
     MISSING("collection", elanus_collection_query(NULL, "id > 1", NULL, &error));
     MISSING("collection", elanus_collection_count_matching(NULL, "id > 1", NULL, &count, &error));
     MISSING("collection", elanus_collection_delete_matching(NULL, "id > 1", NULL, &count, &error));
+    MISSING("collection", elanus_collection_upsert(NULL, NULL, 0, &result, &error));
+    MISSING("collection", elanus_collection_upsert_arrow(NULL, NULL, NULL, &result, &error));
+    MISSING("collection", elanus_collection_get_load_state(NULL, NULL, 0, &load, NULL, &error));
+    MISSING("collection", elanus_partition_create(NULL, "p", &error));
+    MISSING("collection", elanus_partition_drop(NULL, "p", &error));
+    MISSING("collection", elanus_partition_has(NULL, "p", &has, &error));
+    MISSING("collection", elanus_partition_list(NULL, &error));
+    MISSING("collection", elanus_partition_statistics(NULL, "p", &error));
+    MISSING("collection", elanus_partition_load(NULL, NULL, 0, &error));
+    MISSING("collection", elanus_partition_release(NULL, NULL, 0, &error));
+    MISSING("collection", elanus_partition_insert(NULL, "p", NULL, 0, &result, &error));
+    MISSING("collection", elanus_partition_upsert(NULL, "p", NULL, 0, &result, &error));
+    MISSING("collection", elanus_partition_insert_arrow(NULL, "p", NULL, NULL, &result, &error));
+    MISSING("collection", elanus_partition_upsert_arrow(NULL, "p", NULL, NULL, &result, &error));
+    MISSING("collection", elanus_partition_delete_int64(NULL, "p", &id, 1, &count, &error));
+    MISSING("collection", elanus_partition_delete_varchar(NULL, "p", NULL, 0, &count, &error));
+    MISSING("collection", elanus_partition_delete_matching(NULL, "p", "id > 1", NULL, &count, &error));
+    MISSING("collection", elanus_partition_count_matching(NULL, NULL, 0, "id > 1", NULL, &count, &error));
+    MISSING("database", elanus_alias_create(NULL, "a", "b", &error));
+    MISSING("database", elanus_alias_alter(NULL, "a", "b", &error));
+    MISSING("database", elanus_alias_drop(NULL, "a", &error));
+    MISSING("database", elanus_alias_list(NULL, NULL, &error));
     MISSING("collection", elanus_index_create(NULL, "v", FLAT, NULL, &error));
     MISSING("collection", elanus_index_describe(NULL, "v", &error));
     MISSING("collection", elanus_index_list(NULL, &error));
@@ -51,6 +74,7 @@ static void handles(void) {
     MISSING("result", elanus_result_export_arrow(NULL, &stream, &error));
     /* Outputs are written only on success. */
     CHECK(has && count == 5 && progress.total_rows == 1 && state == ELANUS_INDEX_STATE_FAILED);
+    CHECK(load == ELANUS_LOAD_STATE_LOADING);
     CHECK(compaction == ELANUS_COMPACTION_STATE_EXECUTING && plans.failed_plans == 3);
     CHECK(result == (elanus_result *)&id);
 }
@@ -78,6 +102,7 @@ static void accessors(void) {
 static void arguments(const elanus_database *database, const elanus_collection *collection) {
     float query[DIM] = {0};
     elanus_index_state state;
+    elanus_load_state load;
     elanus_result *result;
     MISSING("name", elanus_collection_create(database, NULL, SCHEMA, &error));
     MISSING("schema", elanus_collection_create(database, "b", NULL, &error));
@@ -96,6 +121,32 @@ static void arguments(const elanus_database *database, const elanus_collection *
     MISSING("filter", elanus_collection_count_matching(collection, NULL, NULL, (uint64_t *)query, &error));
     MISSING("count", elanus_collection_count_matching(collection, "id > 1", NULL, NULL, &error));
     MISSING("filter", elanus_collection_delete_matching(collection, NULL, NULL, NULL, &error));
+    MISSING("columns", elanus_collection_upsert(collection, NULL, 2, NULL, &error));
+    MISSING("array", elanus_collection_upsert_arrow(collection, NULL, NULL, NULL, &error));
+    MISSING("state", elanus_collection_get_load_state(collection, NULL, 0, NULL, NULL, &error));
+    MISSING("partition_names", elanus_collection_get_load_state(collection, NULL, 1, &load, NULL, &error));
+    MISSING("name", elanus_partition_create(collection, NULL, &error));
+    MISSING("name", elanus_partition_drop(collection, NULL, &error));
+    MISSING("name", elanus_partition_has(collection, NULL, (bool *)query, &error));
+    MISSING("has", elanus_partition_has(collection, "p", NULL, &error));
+    MISSING("name", elanus_partition_statistics(collection, NULL, &error));
+    MISSING("names", elanus_partition_load(collection, NULL, 1, &error));
+    MISSING("names", elanus_partition_release(collection, NULL, 1, &error));
+    MISSING("partition", elanus_partition_insert(collection, NULL, NULL, 0, NULL, &error));
+    MISSING("columns", elanus_partition_insert(collection, "_default", NULL, 2, NULL, &error));
+    MISSING("partition", elanus_partition_upsert(collection, NULL, NULL, 0, NULL, &error));
+    MISSING("partition", elanus_partition_insert_arrow(collection, NULL, NULL, NULL, NULL, &error));
+    MISSING("array", elanus_partition_upsert_arrow(collection, "_default", NULL, NULL, NULL, &error));
+    MISSING("partition", elanus_partition_delete_int64(collection, NULL, NULL, 0, NULL, &error));
+    MISSING("ids", elanus_partition_delete_int64(collection, "_default", NULL, 1, NULL, &error));
+    MISSING("ids", elanus_partition_delete_varchar(collection, "_default", NULL, 1, NULL, &error));
+    MISSING("filter", elanus_partition_delete_matching(collection, "_default", NULL, NULL, NULL, &error));
+    MISSING("count", elanus_partition_count_matching(collection, NULL, 0, "id > 1", NULL, NULL, &error));
+    MISSING("names", elanus_partition_count_matching(collection, NULL, 1, "id > 1", NULL, (uint64_t *)query, &error));
+    MISSING("collection", elanus_alias_create(database, NULL, "b", &error));
+    MISSING("alias", elanus_alias_create(database, "a", NULL, &error));
+    MISSING("alias", elanus_alias_alter(database, "a", NULL, &error));
+    MISSING("alias", elanus_alias_drop(database, NULL, &error));
     MISSING("field", elanus_index_create(collection, NULL, FLAT, NULL, &error));
     MISSING("index", elanus_index_create(collection, "v", NULL, NULL, &error));
     MISSING("name", elanus_index_describe(collection, NULL, &error));

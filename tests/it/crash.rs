@@ -25,7 +25,15 @@ type State = BTreeMap<&'static str, BTreeSet<i64>>;
 enum Step {
     Create(&'static str),
     Insert(&'static str, i64, i64),
+    Upsert(&'static str, i64, i64),
     Delete(&'static str, i64, i64),
+    CreatePartition(&'static str, &'static str),
+    InsertInto(&'static str, &'static str, i64, i64),
+    UpsertInto(&'static str, &'static str, i64, i64),
+    ReleasePartition(&'static str, &'static str),
+    /// Its keys are those of the range.
+    DropPartition(&'static str, &'static str, i64, i64),
+    Alias(&'static str, &'static str),
     Flush(&'static str),
     Compact(&'static str),
     Index(&'static str, &'static str),
@@ -66,12 +74,23 @@ const SCRIPT: &[Step] = &[
     Delete("c", 0, 100),
     Flush("c"),
     Insert("c", 7, 9),
+    Upsert("a", 0, 12),
+    CreatePartition("a", "p"),
+    InsertInto("a", "p", 400, 406),
+    Alias("a", "other"),
+    Flush("other"),
+    Upsert("a", 100, 104),
+    UpsertInto("a", "p", 403, 409),
+    Delete("a", 400, 401),
     Release("a"),
     Insert("a", 200, 203),
     Load("a"),
     Delete("a", 121, 124),
     Compact("a"),
     DropIndex("a"),
+    ReleasePartition("a", "p"),
+    InsertInto("a", "p", 410, 412),
+    DropPartition("a", "p", 400, 500),
     Delete("a", 0, 45),
     Flush("a"),
     Drop("c"),
@@ -83,11 +102,24 @@ impl Step {
     fn run(self, database: &Database) -> Result<(), Error> {
         match self {
             Create(name) => database.create_collection(name, schema(DIM, false)).map(drop),
-            Insert(name, from, to) => {
-                let ids: Vec<i64> = (from..to).collect();
-                let rows: Vec<Vec<f32>> = ids.iter().map(|&id| vector(id)).collect();
-                database.collection(name)?.insert(batch(&ids, &rows)).map(drop)
+            Insert(name, from, to) => database.collection(name)?.insert(rows(from, to)).map(drop),
+            Upsert(name, from, to) => database.collection(name)?.upsert(rows(from, to)).map(drop),
+            CreatePartition(name, partition) => database.collection(name)?.create_partition(partition),
+            InsertInto(name, partition, from, to) => {
+                database.collection(name)?.insert_into(partition, rows(from, to)).map(drop)
             }
+            UpsertInto(name, partition, from, to) => {
+                database.collection(name)?.upsert_into(partition, rows(from, to)).map(drop)
+            }
+            ReleasePartition(name, partition) => database.collection(name)?.release_partitions(&[partition]),
+            DropPartition(name, partition, ..) => {
+                let collection = database.collection(name)?;
+                if !collection.has_partition(partition)? {
+                    return Err(Error::new(Code::PartitionNotFound, "it was not created"));
+                }
+                collection.drop_partition(partition)
+            }
+            Alias(name, alias) => database.create_alias(name, alias),
             Delete(name, from, to) => {
                 database.collection(name)?.delete(&keys(&(from..to).collect::<Vec<_>>())).map(drop)
             }
@@ -113,8 +145,18 @@ impl Step {
             Create(name) => {
                 state.entry(name).or_default();
             }
-            Insert(name, from, to) => state.get_mut(name)?.extend(from..to),
-            Delete(name, from, to) => state.get_mut(name)?.retain(|id| !(from..to).contains(id)),
+            Insert(name, from, to)
+            | Upsert(name, from, to)
+            | InsertInto(name, _, from, to)
+            | UpsertInto(name, _, from, to) => state.get_mut(name)?.extend(from..to),
+            Delete(name, from, to) | DropPartition(name, _, from, to) => {
+                state.get_mut(name)?.retain(|id| !(from..to).contains(id))
+            }
+            // An alias is not seen in the state: the step that uses it runs or it does not.
+            Flush("other") => {}
+            CreatePartition(name, _) | ReleasePartition(name, _) | Alias(name, _) => {
+                state.get(name)?;
+            }
             Flush(name) | Compact(name) | Index(name, _) | DropIndex(name) | Release(name) | Load(name) => {
                 state.get(name)?;
             }
@@ -128,6 +170,12 @@ impl Step {
         }
         Some(state)
     }
+}
+
+fn rows(from: i64, to: i64) -> arrow_array::RecordBatch {
+    let ids: Vec<i64> = (from..to).collect();
+    let rows: Vec<Vec<f32>> = ids.iter().map(|&id| vector(id)).collect();
+    batch(&ids, &rows)
 }
 
 fn vector(id: i64) -> Vec<f32> {

@@ -1,5 +1,6 @@
 //! The engine from outside: one binary, so that it links once.
 
+mod aliases;
 mod api;
 mod binary;
 mod churn;
@@ -13,5 +14,8 @@ mod flip;
 mod indexes;
 mod life;
 mod model;
+mod partition_key;
+mod partitions;
 mod refresh;
 mod support;
+mod upsert;

@@ -90,6 +90,7 @@ pub fn search_options(topk: usize) -> SearchOptions<'static> {
         round_decimal: -1,
         output_fields: vec![],
         timeout: None,
+        partition_names: vec![],
     }
 }
 

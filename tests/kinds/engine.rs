@@ -108,6 +108,7 @@ pub fn search_options<'a>(topk: usize, params: &'a str, metric: Option<&'a str>)
         round_decimal: -1,
         output_fields: vec![],
         timeout: None,
+        partition_names: vec![],
     }
 }
 

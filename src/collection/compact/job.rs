@@ -26,7 +26,7 @@ pub enum Manner<'a> {
     Background,
 }
 
-/// Segments that become one.
+/// Segments of one partition that become one.
 pub struct Job {
     /// As they were when it started.
     sources: Vec<SegmentView>,
@@ -82,7 +82,7 @@ impl Core {
         let id = self.store.take_id();
         let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, id, job.rows);
         let sealed = Arc::new(sealed);
-        let view = SegmentView::sealed(sealed.clone(), Live::all(job.rows));
+        let view = SegmentView::sealed(sealed.clone(), job.partition(), Live::all(job.rows));
         *merged = Some(Merged { view, sealed: sealed.clone() });
         let mut asked = Instant::now();
         sealed.write(&job.sources, &mut || {
@@ -204,6 +204,7 @@ impl Core {
                     at,
                     SegmentMeta {
                         id: merged.sealed.id(),
+                        partition: job.partition(),
                         rows: job.rows as u64,
                         dead: live.dead() as u64,
                         deletes: u64::from(live.dead() > 0),
@@ -237,6 +238,11 @@ impl Job {
         let rows = sources.iter().map(|view| view.live.count()).sum();
         let ids = sources.iter().filter_map(|view| Some(view.as_sealed()?.id())).collect();
         Job { sources, ids, rows }
+    }
+
+    /// That of all its sources.
+    fn partition(&self) -> u64 {
+        self.sources.first().map_or(0, |view| view.partition)
     }
 
     fn has(&self, view: &SegmentView) -> bool {

@@ -1,0 +1,104 @@
+//! Loading and releasing: opening files before the first search has to, and giving memory back.
+
+use crate::collection::core::Core;
+use crate::collection::partitions::Chosen;
+use crate::collection::types::{LoadProgress, LoadState};
+use crate::error::Result;
+use crate::segment::SegmentView;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A call of load that runs, until it is dropped.
+struct Loading<'a>(&'a AtomicUsize);
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Core {
+    /// Opens and verifies every file; partitions that are created from now on come in loaded, too. What `memory_limit`
+    /// has no room for is refused, and what was opened for it is closed again.
+    pub fn load(&self) -> Result<()> {
+        self.check_open()?;
+        self.load_chosen(&Chosen::all(), true)
+    }
+
+    /// Searches that run go on; those that start from now on fail.
+    pub fn release(&self) -> Result<()> {
+        self.check_open()?;
+        self.release_chosen(&Chosen::all(), true)
+    }
+
+    /// The same for some partitions.
+    pub fn load_partitions(&self, names: &[&str]) -> Result<()> {
+        let chosen = self.named_partitions(names, "load partitions")?;
+        self.load_chosen(&chosen, false)
+    }
+
+    pub fn release_partitions(&self, names: &[&str]) -> Result<()> {
+        let chosen = self.named_partitions(names, "release partitions")?;
+        self.release_chosen(&chosen, false)
+    }
+
+    fn load_chosen(&self, chosen: &Chosen, new: bool) -> Result<()> {
+        self.loading.fetch_add(1, Ordering::AcqRel);
+        let _loading = Loading(&self.loading);
+        self.on_snapshot(|snapshot| {
+            let views = || snapshot.sealed.iter().filter(|view| chosen.has(view.partition));
+            let is_closed =
+                |view: &&SegmentView| view.index.as_ref().is_some_and(|index| index.memory() == 0);
+            let closed: Vec<&SegmentView> = views().filter(is_closed).collect();
+            let mut opened = views().map(|view| view.rows().and_then(|_| view.loaded_index()).map(drop));
+            opened.try_for_each(|outcome| outcome).inspect_err(|_| {
+                closed.iter().filter_map(|view| view.index.as_ref()).for_each(|index| index.release());
+            })
+        })
+        .map_err(|error| error.within(format!("cannot load collection {}", self.name.read())))?;
+        self.set_released(chosen, false, new)
+    }
+
+    fn release_chosen(&self, chosen: &Chosen, new: bool) -> Result<()> {
+        self.set_released(chosen, true, new)?;
+        for view in self.snapshot.load().sealed.iter().filter(|view| chosen.has(view.partition)) {
+            view.release();
+        }
+        Ok(())
+    }
+
+    /// How it stands with the partitions of those names; without names, with the collection, which is loaded as soon as
+    /// one of its partitions is.
+    pub fn load_state(&self, names: &[&str]) -> Result<LoadProgress> {
+        self.check_open()?;
+        let snapshot = self.snapshot.load_full();
+        let (chosen, is_loaded) = if names.is_empty() {
+            (Chosen::all(), snapshot.partitions.iter().any(|partition| partition.is_loaded()))
+        } else {
+            let named: Result<Vec<_>> = names.iter().map(|name| snapshot.partitions.named(name)).collect();
+            let named = named?;
+            let ids = named.iter().map(|partition| partition.id).collect();
+            (Chosen::of(ids), named.iter().all(|partition| partition.is_loaded()))
+        };
+        let state = if self.loading.load(Ordering::Acquire) > 0 {
+            LoadState::Loading
+        } else if is_loaded {
+            LoadState::Loaded
+        } else {
+            LoadState::NotLoad
+        };
+        let mut progress = LoadProgress { state, loaded_bytes: 0, total_bytes: 0 };
+        for view in snapshot.sealed.iter().filter(|view| chosen.has(view.partition)) {
+            let Some(sealed) = view.as_sealed() else { continue };
+            let index = view.index.as_ref();
+            let index_bytes = index.map_or(0, |index| index.file_bytes());
+            progress.total_bytes += sealed.file_bytes() + index_bytes;
+            if sealed.loaded_bytes().is_some() {
+                progress.loaded_bytes += sealed.file_bytes();
+            }
+            if index.is_some_and(|index| index.memory() > 0) {
+                progress.loaded_bytes += index_bytes;
+            }
+        }
+        Ok(progress)
+    }
+}
