@@ -476,6 +476,11 @@ fn bad_rows_leave_nothing_behind() {
             "length of json field j exceeds max length, row number: 0, length: 65537, max length: 65536",
         ),
         ("j", text("{"), "the value of json field j is not JSON"),
+        (
+            "d",
+            Arc::new(Float64Array::from(vec![f64::INFINITY])),
+            "field d, row 0: value '+Inf' is not a number or infinity",
+        ),
         ("big", text(&"x".repeat(65536)), "length of json field $meta exceeds max length"),
         (
             "dyn",
