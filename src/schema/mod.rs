@@ -238,7 +238,7 @@ impl Schema {
                 return Err(Error::invalid(format!("duplicated field name: {}", field.name)));
             }
         }
-        let primary = primary_key(&fields, auto_id)?;
+        let primary = primary_key(&fields)?;
         let vector = only_vector(&fields)?;
         let dynamic = fields.iter().position(|field| field.is_dynamic);
         let arrow = ArrowSchema::new(fields.iter().map(Field::arrow_field).collect::<Vec<_>>());
@@ -277,7 +277,7 @@ impl Schema {
         self.dynamic
     }
 
-    /// Whether the engine makes the primary keys.
+    /// Whether the engine makes the primary keys: numbers, as texts for a VarChar key.
     pub fn auto_id(&self) -> bool {
         self.auto_id
     }
@@ -326,7 +326,7 @@ fn only_vector(fields: &[Field]) -> Result<usize> {
     }
 }
 
-fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {
+fn primary_key(fields: &[Field]) -> Result<usize> {
     let primaries: Vec<usize> = (0..fields.len()).filter(|&i| fields[i].is_primary).collect();
     let &[primary] = primaries.as_slice() else {
         let names: Vec<&str> = primaries.iter().map(|&i| fields[i].name.as_str()).collect();
@@ -338,12 +338,7 @@ fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {
     };
     let field = &fields[primary];
     match field.data_type {
-        DataType::Int64 => Ok(primary),
-        DataType::VarChar if !auto_id => Ok(primary),
-        DataType::VarChar => Err(Error::invalid(format!(
-            "auto_id needs an Int64 primary key, field {} is VarChar",
-            field.name
-        ))),
+        DataType::Int64 | DataType::VarChar => Ok(primary),
         other => Err(Error::invalid(format!(
             "the data type of primary key should be Int64 or VarChar, field {} is {}",
             field.name,
