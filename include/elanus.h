@@ -360,7 +360,9 @@ ELANUS_API void elanus_database_free(elanus_database *database);
  * @param name   A letter or underscore, then letters, digits and underscores; at most 255 characters.
  * @param schema JSON in Milvus' words: `{"description":"","auto_id":false,"fields":[{"name":"id","data_type":"INT64",
  *               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
- *               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR.
+ *               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR. Scalar fields may
+ *               be `"nullable":true` and have a `"default_value"` (not JSON and ARRAY), ARRAY needs `"element_type"` and
+ *               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields.
  * @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
  *               another schema.
  * @return A handle to free with elanus_collection_free(), or NULL on failure.
@@ -544,6 +546,21 @@ ELANUS_API elanus_code elanus_collection_delete_varchar(
     elanus_error **error);
 
 /**
+ * Adds a field to a collection. Rows of before have it as null or with its default value; nothing is written anew, and
+ * searches go on.
+ *
+ * @param field JSON like a field of the schema: `{"name":"price","data_type":"DOUBLE","nullable":true}`. It must be
+ *              nullable or have a `default_value`; it cannot be the primary key or hold vectors.
+ * @param error Receives the failure; may be NULL. On failure nothing has changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_add_field(
+    const elanus_collection *collection,
+    const char *field,
+    elanus_error **error);
+
+/**
  * Frees a handle; the collection stays. NULL is fine.
  *
  * Handles may be freed in any order, after their database's too. This one must not be in use by another thread.
@@ -573,6 +590,8 @@ typedef enum elanus_data_type {
     ELANUS_DATA_TYPE_DOUBLE = 11,
     /** UTF-8 text up to the field's max_length. */
     ELANUS_DATA_TYPE_VARCHAR = 21,
+    /** Values of one type, up to the field's max_capacity a row. */
+    ELANUS_DATA_TYPE_ARRAY = 22,
     /** JSON as UTF-8 text. */
     ELANUS_DATA_TYPE_JSON = 23,
     /** `dim` bits a row, packed into dim / 8 bytes, the first bit highest. */
@@ -600,24 +619,41 @@ typedef struct elanus_column {
      */
     const void *data;
     /**
-     * For VARCHAR and JSON: `count + 1` byte offsets into `data`, row i at offsets[i] to offsets[i + 1]. Else NULL.
+     * For VARCHAR and JSON: `count + 1` byte offsets into `data`, row i at offsets[i] to offsets[i + 1]. For ARRAY:
+     * `count + 1` numbers of elements, those of row i from offsets[i] to offsets[i + 1]. Else NULL.
      */
     const uint64_t *offsets;
     /** How many rows. */
     uint64_t count;
     /** For vectors: floats or bits a row. Else 0. */
     uint64_t dim;
+    /**
+     * A byte a row: 0 for a null, whose value is not looked at. NULL where every row has a value.
+     */
+    const uint8_t *valid;
+    /**
+     * For ARRAY: the elanus_data_type of the elements, which `data` has one after the other. Else 0.
+     */
+    uint32_t element_type;
+    /** 0. */
+    uint32_t reserved;
+    /**
+     * For ARRAY of VARCHAR: one more byte offsets into `data` than there are elements. Else NULL.
+     */
+    const uint64_t *element_offsets;
 } elanus_column;
 
 /** What elanus_column begins with: its size, and the defaults. */
-#define ELANUS_COLUMN_INIT {sizeof(elanus_column), 0, NULL, NULL, NULL, 0, 0}
+#define ELANUS_COLUMN_INIT {sizeof(elanus_column), 0, NULL, NULL, NULL, 0, 0, NULL, 0, 0, NULL}
 
 /**
  * Inserts rows. When it returns they are durable (as the database's `durability` says) and every search that starts
  * afterwards sees them; on failure nothing was inserted.
  *
  * @param columns      `column_count` columns of the same `count`, in any order: every field of the schema but a
- *                     primary key with auto_id. They are copied.
+ *                     primary key with auto_id; those that are nullable or have a default value may be missing. In a
+ *                     collection with `enable_dynamic_field` a column of any other name adds a dynamic key to the rows
+ *                     that are not null. They are copied.
  * @param column_count Not 0.
  * @param inserted     Receives a result with the primary keys of the rows in order, given or generated, to free with
  *                     elanus_result_free(); NULL for not wanting it.
@@ -996,7 +1032,11 @@ typedef struct elanus_query_options {
  * `1 < field <= 9`; `field in [1, 2]` and `not in`; `text like "prefix%"`; `field % 10 == 3` with `+`, `-`, `*`, `/` and
  * `%`; `and`, `or`, `not` (or `&&`, `||`, `!`) and brackets. Of a JSON field: `json["key"][0] > 5`, `exists json["key"]`,
  * `json_contains(json["list"], 1)`, `json_contains_all`, `json_contains_any`, `array_length(json["list"]) == 2`; a key that
- * a row lacks, or has with another type, makes a comparison false, and `!=` true. Constants are true, false, numbers and
+ * a row lacks, or has with another type, makes a comparison false, and `!=` true. A name that is no field is a key of the
+ * dynamic field, where the collection has one: `color == "red"` is `$meta["color"] == "red"`. Of an array: `list[0] > 5`,
+ * false where there is no such element, `array_contains(list, 1)`, `array_contains_all`, `array_contains_any`,
+ * `array_length`, `list == [1, 2]`. `field is null` and `is not null`; no other condition holds for a null, nor does its
+ * opposite. Constants are true, false, numbers and
  * texts in either quotes with the escapes of C, or `{name}` for a value that is passed beside the filter.
  *
  * @param filter  At most 524288 bytes and nested 100 deep; NULL or empty for all rows, which needs a limit.
@@ -1165,7 +1205,12 @@ ELANUS_API void elanus_result_free(elanus_result *result);
  *
  * Both structures are moved out of `array` and `schema`, whose `release` is NULL afterwards: on success and on
  * failure, even that of NULL for another argument. Float vectors are fixed-size lists of float32, binary vectors
- * fixed-size binaries, VARCHAR and JSON are utf8. Nulls are refused.
+ * fixed-size binaries, VARCHAR and JSON are utf8, arrays are lists. INT8, INT16 and
+ * INT32 take wider integers whose values fit. Only fields that are nullable or have a default value take nulls.
+ *
+ * In a collection with `enable_dynamic_field` a column of any other name adds a dynamic key to the rows that are not null:
+ * booleans, numbers, texts, lists and structs become JSON, texts of the extension type `arrow.json` are JSON already. A
+ * column `$meta` has whole objects of keys as JSON.
  *
  * @param inserted Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
  *                 NULL for not wanting it.

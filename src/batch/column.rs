@@ -4,7 +4,9 @@ use super::{array, fill};
 use crate::error::{Error, Result};
 use crate::schema::{DataType, Field, MAX_JSON, float_item};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float32Type, Int8Type, Int16Type, Int32Type, Int64Type};
+use arrow_array::types::{
+    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+};
 use arrow_array::{
     Array, ArrayRef, FixedSizeListArray, Float32Array, GenericListArray, GenericStringArray, OffsetSizeTrait,
     PrimitiveArray, StringArray,
@@ -71,9 +73,21 @@ fn check(field: &Field, column: &ArrayRef) -> Result<()> {
             let mut texts = column.as_string::<i32>().iter().enumerate();
             texts.try_for_each(|(row, text)| text.map_or(Ok(()), |text| check_json(field, row, text)))
         }
+        DataType::Float => numbers(field, column.as_primitive::<Float32Type>().iter()),
+        DataType::Double => {
+            let values = column.as_primitive::<Float64Type>().iter();
+            numbers(field, values.map(|value| value.map(|x| if x.is_finite() { 0.0 } else { x as f32 })))
+        }
         DataType::Array => array::check(field, column.as_list()),
         _ => Ok(()),
     }
+}
+
+/// The first NaN or infinity is an error that names its row.
+fn numbers(field: &Field, values: impl Iterator<Item = Option<f32>>) -> Result<()> {
+    let mut rows = values.enumerate();
+    let bad = rows.find_map(|(row, value)| value.filter(|x| !x.is_finite()).map(|x| (row, x)));
+    bad.map_or(Ok(()), |(row, x)| Err(not_finite(x).within(format!("field {}, row {row}", field.name))))
 }
 
 /// Whole numbers of a wider type, as Milvus' SDKs send them: each must be in the range of the field's.

@@ -252,8 +252,11 @@ fn dynamic_values_of_every_type() {
 
 #[test]
 fn texts_that_are_json_already() {
-    let json = ArrowField::new("j", ArrowType::Utf8, true)
-        .with_metadata([("ARROW:extension:name".to_owned(), JSON_EXTENSION.to_owned())].into());
+    let json =
+        ArrowField::new("j", ArrowType::Utf8, true).with_metadata(std::collections::HashMap::from([(
+            "ARROW:extension:name".to_owned(),
+            JSON_EXTENSION.to_owned(),
+        )]));
     let fields = vec![
         ArrowField::new("id", ArrowType::Int64, false),
         ArrowField::new("v", vectors(vec![0.0; 2], 2).data_type().clone(), false),

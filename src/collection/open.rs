@@ -11,12 +11,10 @@ use crate::database::meta::{CollectionMeta, SegmentMeta};
 use crate::database::store::Store;
 use crate::error::{Error, Result};
 use crate::schema::{Schema, Versions};
-use crate::segment::{IndexFile, Live, Sealed, SegmentView};
+use crate::segment::{IndexFile, Key, Live, Sealed, SegmentView};
 use crate::storage::checked;
 use crate::storage::wal::{self, Wal};
 use arc_swap::ArcSwap;
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -64,10 +62,10 @@ impl Core {
     /// What the manifest and the log say. Segments and indexes that this collection has open already are shared.
     pub fn read_state(&self, meta: &CollectionMeta) -> Result<(Writer, wal::Found)> {
         let before = self.snapshot.load_full();
-        let schema = match self.schema.stored() == meta.schema {
-            true => self.schema.clone(),
-            false => schema_of(meta)?,
-        };
+        let mut schema = schema_of(meta)?;
+        if schema == *self.schema {
+            schema = self.schema.clone();
+        }
         let mut writer = Writer::new(&self.store, &schema);
         writer.definition = match (meta.indexes.first(), &before.definition) {
             (Some(index), Some(known)) if known.id == index.id => Some(known.clone()),
@@ -142,8 +140,13 @@ impl Core {
         let memory = self.store.shared.memory.force(op.bytes(&schema));
         if schema.auto_id() {
             for part in op.parts() {
-                let ids = part.rows.column(schema.primary_at()).as_primitive::<Int64Type>().values();
-                let next = ids.iter().max().map_or(0, |id| id.saturating_add(1));
+                let ids = part.rows.column(schema.primary_at());
+                let number = |row| match Key::at(ids, row) {
+                    Key::Int(id) => Some(id),
+                    Key::Text(id) => id.parse().ok(),
+                };
+                let last = (0..part.rows.num_rows()).filter_map(number).max();
+                let next = last.map_or(0, |id| id.saturating_add(1));
                 self.next_auto_id.fetch_max(next, Ordering::AcqRel);
             }
         }

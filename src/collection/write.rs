@@ -7,8 +7,9 @@ use crate::collection::ops::{Op, Part};
 use crate::collection::types::Inserted;
 use crate::database::options::Durability;
 use crate::error::{Code, Error, Result};
+use crate::schema::DataType;
 use crate::segment::{Key, Reservation, Rows, SegmentView, delete};
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -80,7 +81,19 @@ impl Core {
         if first.checked_add(count).is_none() {
             return Err(Error::internal("all primary keys are used up"));
         }
-        Ok(Arc::new(Int64Array::from_iter_values(first..first + count)))
+        let primary = self.schema.primary();
+        if primary.data_type == DataType::Int64 {
+            return Ok(Arc::new(Int64Array::from_iter_values(first..first + count)));
+        }
+        let keys = StringArray::from_iter_values((first..first + count).map(|key| key.to_string()));
+        let length = keys.value(keys.len() - 1).len();
+        if length > primary.max_length {
+            return Err(Error::invalid(format!(
+                "generated keys of varchar field {} exceed max length, length: {length}, max length: {}",
+                primary.name, primary.max_length
+            )));
+        }
+        Ok(Arc::new(keys))
     }
 
     /// Logs a change, makes it visible, and says how many rows it was about.

@@ -24,7 +24,8 @@ pub struct QueryOptions<'a> {
     pub timeout_ms: u32,
     /// The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
     pub filter_values: Option<char_p::Ref<'a>>,
-    /// Names of fields to return with the keys, or `*` for all; NULL for none.
+    /// Names of fields or dynamic keys to return with the keys, or `*` for all fields; NULL for none. A dynamic key comes as
+    /// JSON, null in the rows that lack it.
     pub output_fields: *const Option<char_p::Ref<'a>>,
     /// How many names.
     pub output_field_count: usize,

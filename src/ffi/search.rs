@@ -30,7 +30,8 @@ pub struct SearchOptions<'a> {
     pub round_decimal: i32,
     /// After how many milliseconds to give up with ELANUS_CODE_TIMEOUT; 0 for never.
     pub timeout_ms: u32,
-    /// Names of fields to return with the hits, or `*` for all; NULL for none.
+    /// Names of fields or dynamic keys to return with the hits, or `*` for all fields; NULL for none. A dynamic key comes as
+    /// JSON, null in the rows that lack it.
     pub output_fields: *const Option<char_p::Ref<'a>>,
     /// How many names.
     pub output_field_count: usize,

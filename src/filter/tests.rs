@@ -1,6 +1,7 @@
 //! The sentences of Milvus' own tests, random filters against a second evaluation, and texts that are no filters.
 
 mod limits;
+mod nulls;
 mod random;
 mod reference;
 mod sentences;

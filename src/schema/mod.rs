@@ -251,7 +251,7 @@ impl Schema {
                 return Err(Error::invalid(format!("duplicated field name: {}", field.name)));
             }
         }
-        let primary = primary_key(&fields, auto_id)?;
+        let primary = primary_key(&fields)?;
         let vector = only_vector(&fields)?;
         let dynamic = fields.iter().position(|field| field.is_dynamic);
         let partition_key = partition_key(&fields)?;
@@ -339,7 +339,7 @@ impl Schema {
         self.num_partitions
     }
 
-    /// Whether the engine makes the primary keys.
+    /// Whether the engine makes the primary keys: numbers, as texts for a VarChar key.
     pub fn auto_id(&self) -> bool {
         self.auto_id
     }
@@ -388,7 +388,7 @@ fn only_vector(fields: &[Field]) -> Result<usize> {
     }
 }
 
-fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {
+fn primary_key(fields: &[Field]) -> Result<usize> {
     let primaries: Vec<usize> = (0..fields.len()).filter(|&i| fields[i].is_primary).collect();
     let &[primary] = primaries.as_slice() else {
         let names: Vec<&str> = primaries.iter().map(|&i| fields[i].name.as_str()).collect();
@@ -400,12 +400,7 @@ fn primary_key(fields: &[Field], auto_id: bool) -> Result<usize> {
     };
     let field = &fields[primary];
     match field.data_type {
-        DataType::Int64 => Ok(primary),
-        DataType::VarChar if !auto_id => Ok(primary),
-        DataType::VarChar => Err(Error::invalid(format!(
-            "auto_id needs an Int64 primary key, field {} is VarChar",
-            field.name
-        ))),
+        DataType::Int64 | DataType::VarChar => Ok(primary),
         other => Err(Error::invalid(format!(
             "the data type of primary key should be Int64 or VarChar, field {} is {}",
             field.name,

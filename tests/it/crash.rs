@@ -8,6 +8,7 @@ use crate::support::*;
 use elanus::collection::{IndexRequest, OnConflict};
 use elanus::database::{Database, Options};
 use elanus::error::{Code, Error};
+use elanus::schema::Field;
 use elanus::storage::fault::{Cut, Fault, FaultDisk};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -17,6 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const DIM: usize = 4;
 const DEFAULT_STATES: u64 = 1500;
+
+/// Stands among the keys of a collection to which a field was added.
+const HAS_FIELD: i64 = -1;
 
 /// The keys of each collection.
 type State = BTreeMap<&'static str, BTreeSet<i64>>;
@@ -38,6 +42,8 @@ enum Step {
     Compact(&'static str),
     Index(&'static str, &'static str),
     DropIndex(&'static str),
+    /// A field `x` whose default value is 7.
+    AddField(&'static str),
     Release(&'static str),
     Load(&'static str),
     Rename(&'static str, &'static str),
@@ -57,6 +63,7 @@ const SCRIPT: &[Step] = &[
     Insert("a", 100, 110),
     Delete("a", 18, 22),
     Index("a", r#"{"index_type":"FLAT","metric_type":"L2"}"#),
+    AddField("a"),
     Insert("a", 110, 112),
     Delete("a", 105, 111),
     Create("b"),
@@ -70,6 +77,7 @@ const SCRIPT: &[Step] = &[
     Index("a", r#"{"index_type":"IVF_FLAT","metric_type":"IP","params":{"nlist":2}}"#),
     Rename("b", "c"),
     Insert("c", 50, 55),
+    AddField("c"),
     Flush("c"),
     Delete("c", 0, 100),
     Flush("c"),
@@ -131,6 +139,10 @@ impl Step {
                 database.collection(name)?.create_index(&request, None)
             }
             DropIndex(name) => database.collection(name)?.drop_index("v"),
+            AddField(name) => {
+                let field = Field::from_json(r#"{"name":"x","data_type":"Int8","default_value":7}"#)?;
+                database.collection(name)?.add_field(field)
+            }
             Release(name) => database.collection(name)?.release(),
             Load(name) => database.collection(name)?.load(),
             Rename(from, to) => database.rename_collection(from, to),
@@ -159,6 +171,9 @@ impl Step {
             }
             Flush(name) | Compact(name) | Index(name, _) | DropIndex(name) | Release(name) | Load(name) => {
                 state.get(name)?;
+            }
+            AddField(name) => {
+                state.get_mut(name)?.insert(HAS_FIELD);
             }
             Rename(from, to) => {
                 let rows = state.remove(from)?;
@@ -229,10 +244,19 @@ fn observe(database: &Database, context: &dyn Fn() -> String) -> BTreeMap<String
         // A crash may have come between release and load.
         collection.load().unwrap_or_else(|e| panic!("{}: load: {e}", context()));
         let result = search(&collection, &[0.0; DIM], 16384);
-        let ids: BTreeSet<i64> = ids_of(&result.ids).into_iter().collect();
+        let mut ids: BTreeSet<i64> = ids_of(&result.ids).into_iter().collect();
         assert_eq!(collection.count().unwrap(), ids.len() as u64, "{}: {name}", context());
         for id in ids.iter().take(3) {
             assert_eq!(ids_of(&search(&collection, &vector(*id), 1).ids).len(), 1);
+        }
+        if collection.schema().field("x").is_some() {
+            assert_eq!(
+                collection.count_matching("x == 7", "").unwrap(),
+                ids.len() as u64,
+                "{}: {name}",
+                context()
+            );
+            ids.insert(HAS_FIELD);
         }
         state.insert(name, ids);
     }
@@ -252,9 +276,10 @@ fn check(disk: &FaultDisk, left: &Left, context: &dyn Fn() -> String) {
     );
     if let Some(name) = found.keys().next() {
         let collection = database.collection(name).unwrap();
+        let before = collection.count().unwrap();
         collection.insert(batch(&[999_999], &[vector(999_999)])).unwrap();
         collection.flush().unwrap();
-        assert_eq!(collection.count().unwrap() as usize, found[name].len() + 1, "{}", context());
+        assert_eq!(collection.count().unwrap(), before + 1, "{}", context());
     }
 }
 

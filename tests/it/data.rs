@@ -476,6 +476,11 @@ fn bad_rows_leave_nothing_behind() {
             "length of json field j exceeds max length, row number: 0, length: 65537, max length: 65536",
         ),
         ("j", text("{"), "the value of json field j is not JSON"),
+        (
+            "d",
+            Arc::new(Float64Array::from(vec![f64::INFINITY])),
+            "field d, row 0: value '+Inf' is not a number or infinity",
+        ),
         ("big", text(&"x".repeat(65536)), "length of json field $meta exceeds max length"),
         (
             "dyn",
@@ -537,4 +542,51 @@ fn bad_rows_leave_nothing_behind() {
     }
     let error = collection.delete_matching("id is not null", "").err().unwrap();
     assert!(error.message().contains("delete plan can't be empty or always true"), "{}", error.message());
+}
+
+#[test]
+fn generated_keys_are_numbers_or_their_texts() {
+    for key in [r#""data_type":"Int64""#, r#""data_type":"VarChar","max_length":2"#] {
+        let disk = FaultDisk::new();
+        let mut writer = database(&disk, false);
+        let schema = format!(
+            r#"{{"auto_id":true,"fields":[{{"name":"id",{key},"is_primary":true}},
+            {{"name":"v","data_type":"FloatVector","dim":{DIM}}}]}}"#
+        );
+        let collection = writer.create_collection("c", Schema::from_json(&schema).unwrap()).unwrap();
+        let rows = |count: usize| {
+            RecordBatch::try_from_iter([("v", vectors(&vec![vec![0.5; DIM]; count]))]).unwrap()
+        };
+        let all = |ids: &ArrayRef| -> Vec<String> {
+            (0..ids.len()).map(|row| cell("id", ids, row).to_string().replace('"', "")).collect()
+        };
+        let mut made = all(&collection.insert(rows(4)).unwrap().ids);
+        assert_eq!(made, ["1", "2", "3", "4"]);
+        drop(collection);
+        // From the log, and from the manifest.
+        for flushed in [false, true] {
+            if flushed {
+                writer.collection("c").unwrap().flush().unwrap();
+            }
+            drop(writer);
+            writer = database(&disk, false);
+            made.extend(all(&writer.collection("c").unwrap().insert(rows(3)).unwrap().ids));
+        }
+        let mut different = made.clone();
+        different.sort();
+        different.dedup();
+        assert_eq!(different.len(), 10, "{made:?}");
+        let collection = writer.collection("c").unwrap();
+        let given =
+            RecordBatch::try_from_iter([("id", keys(&[1])), ("v", vectors(&[vec![0.5; DIM]]))]).unwrap();
+        let error = collection.insert(given).err().unwrap();
+        assert_eq!(error.message(), "can not assign primary field data when auto id enabled id");
+        if key.contains("VarChar") {
+            let error = collection.insert(rows(100)).err().unwrap();
+            assert!(
+                error.message().contains("generated keys of varchar field id exceed max length, length: 3")
+            );
+            assert_eq!(collection.count().unwrap(), 10);
+        }
+    }
 }
