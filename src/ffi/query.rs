@@ -76,7 +76,7 @@ pub extern "C" fn elanus_collection_query(
     })
 }
 
-/// Counts the rows for which a filter holds.
+/// Counts the rows of all partitions that are not released for which a filter holds.
 ///
 /// @param filter As elanus_collection_query() has it; empty for all rows.
 /// @param values The values of its templates, as JSON; NULL for none.
