@@ -218,6 +218,10 @@ typedef enum elanus_code {
     ELANUS_CODE_COLLECTION_NOT_FOUND = 100,
     /** The collection was released; load it before searching. */
     ELANUS_CODE_COLLECTION_NOT_LOADED = 101,
+    /** The collection has no partition of that name. */
+    ELANUS_CODE_PARTITION_NOT_FOUND = 200,
+    /** The partition was released; load it before searching. */
+    ELANUS_CODE_PARTITION_NOT_LOADED = 201,
     /** No index has that name, or the field has none. */
     ELANUS_CODE_INDEX_NOT_FOUND = 700,
     /** The index type is unknown, or does not work in this version or for this field. */
@@ -230,6 +234,12 @@ typedef enum elanus_code {
     ELANUS_CODE_INVALID_PARAMETER = 1100,
     /** A required argument is absent. */
     ELANUS_CODE_MISSING_PARAMETER = 1101,
+    /** There is no alias of that name. */
+    ELANUS_CODE_ALIAS_NOT_FOUND = 1600,
+    /** An alias and a collection cannot have the same name. */
+    ELANUS_CODE_ALIAS_COLLECTION_NAME_CONFLICT = 1601,
+    /** The alias is one of another collection. */
+    ELANUS_CODE_ALIAS_ALREADY_EXISTS = 1602,
     /** The collection has no field of that name. */
     ELANUS_CODE_FIELD_NOT_FOUND = 1700,
     /** The caller's progress callback asked to stop. */
@@ -354,6 +364,28 @@ ELANUS_API void elanus_database_free(elanus_database *database);
  * Collection: rows of one schema, with vector fields to search.
  * ================================================================================================= */
 
+/** Whether something is in memory to be searched, with Milvus' numbers. */
+typedef enum elanus_load_state {
+    /** Milvus' word for something that does not exist; asking for it is an error here. */
+    ELANUS_LOAD_STATE_NOT_EXIST = 0,
+    /** Released, or neither loaded nor searched since the database was opened. */
+    ELANUS_LOAD_STATE_NOT_LOAD = 1,
+    /** A call of elanus_collection_load() or elanus_partition_load() runs. */
+    ELANUS_LOAD_STATE_LOADING = 2,
+    /** Loaded, by a call or by a search. */
+    ELANUS_LOAD_STATE_LOADED = 3
+} elanus_load_state;
+
+/** How far something is loaded. This structure never grows. */
+typedef struct elanus_load_progress {
+    /**
+     * Bytes of the files of rows and indexes that are open. Rows that are not sealed yet are always in memory.
+     */
+    uint64_t loaded_bytes;
+    /** Bytes of all of them. */
+    uint64_t total_bytes;
+} elanus_load_progress;
+
 /**
  * Creates a collection. One that exists with the same name and schema is opened, as in Milvus.
  *
@@ -362,7 +394,10 @@ ELANUS_API void elanus_database_free(elanus_database *database);
  *               "is_primary":true},{"name":"text","data_type":"VARCHAR","max_length":200},{"name":"embedding",
  *               "data_type":"FLOAT_VECTOR","dim":384}]}`. Exactly one primary key, INT64 or VARCHAR. Scalar fields may
  *               be `"nullable":true` and have a `"default_value"` (not JSON and ARRAY), ARRAY needs `"element_type"` and
- *               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields.
+ *               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields. Another INT64
+ *               or VARCHAR field may have `"is_partition_key":true`: rows go to partitions by the hash of its value,
+ *               `"num_partitions"` of them (16; at most 4096), and a filter that says `field == 5` or
+ *               `field in [5, 6]` looks only there.
  * @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
  *               another schema.
  * @return A handle to free with elanus_collection_free(), or NULL on failure.
@@ -376,7 +411,7 @@ ELANUS_API elanus_collection *elanus_collection_create(
     elanus_error **error);
 
 /**
- * Opens a collection that exists.
+ * Opens a collection that exists, by its name or one of its aliases.
  *
  * @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
  * @return A handle to free with elanus_collection_free(), or NULL on failure. Several handles on one collection are
@@ -414,7 +449,7 @@ ELANUS_API elanus_code elanus_collection_has(
 ELANUS_API char *elanus_collection_list(const elanus_database *database, elanus_error **error);
 
 /**
- * Renames a collection. Handles on it go on working.
+ * Renames a collection. Handles on it go on working, and its aliases stay its own. Neither name may be an alias.
  *
  * @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when the new name is taken.
  *
@@ -427,8 +462,8 @@ ELANUS_API elanus_code elanus_collection_rename(
     elanus_error **error);
 
 /**
- * Drops a collection with its rows and indexes. What its handles are asked afterwards fails with
- * ELANUS_CODE_CLOSED; they must still be freed.
+ * Drops a collection with its rows, indexes and aliases. It cannot be dropped by an alias. What its handles are asked
+ * afterwards fails with ELANUS_CODE_CLOSED; they must still be freed.
  *
  * @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
  *
@@ -440,8 +475,8 @@ ELANUS_API elanus_code elanus_collection_drop(
     elanus_error **error);
 
 /**
- * Describes a collection: its schema in the words that created it, its indexes, its rows, its segments, its compactions
- * and whether it is loaded.
+ * Describes a collection: its schema in the words that created it, its aliases, partitions, indexes, rows, segments and
+ * compactions, and whether it is loaded.
  *
  * @param error Receives the failure; may be NULL.
  * @return JSON to free with elanus_string_free(), or NULL on failure.
@@ -453,7 +488,8 @@ ELANUS_API char *elanus_collection_describe(
     elanus_error **error);
 
 /**
- * Counts what a collection holds: rows, segments, bytes and indexes, and what its compactions have read and written.
+ * Counts what a collection holds: rows (`row_count`, those that are not deleted), partitions, segments with their states,
+ * bytes and indexes, and what its compactions have read and written.
  *
  * @param error Receives the failure; may be NULL.
  * @return JSON to free with elanus_string_free(), or NULL on failure.
@@ -490,10 +526,11 @@ ELANUS_API elanus_code elanus_collection_flush(
     elanus_error **error);
 
 /**
- * Makes a released collection searchable again. A collection is loaded when it is created and when its database is
- * opened; loading a loaded one does nothing.
+ * Makes a released collection searchable again, and opens its files, so that the first search does not have to. A
+ * collection that was not released is loaded by its first search, too. Loading a loaded one does nothing.
  *
- * @param error Receives the failure; may be NULL.
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_MEMORY_LIMIT, with the sizes, when its indexes do not fit
+ *              into `memory_limit`: then none of them stays in memory, and what was released stays so.
  *
  * Safe beside any call. Since 0.1.
  */
@@ -502,8 +539,8 @@ ELANUS_API elanus_code elanus_collection_load(
     elanus_error **error);
 
 /**
- * Gives a collection's memory back. Searching it fails with ELANUS_CODE_COLLECTION_NOT_LOADED until
- * elanus_collection_load().
+ * Gives the memory of a collection and all its partitions back. Searching it fails with
+ * ELANUS_CODE_COLLECTION_NOT_LOADED until elanus_collection_load().
  *
  * @param error Receives the failure; may be NULL.
  *
@@ -511,6 +548,27 @@ ELANUS_API elanus_code elanus_collection_load(
  */
 ELANUS_API elanus_code elanus_collection_release(
     const elanus_collection *collection,
+    elanus_error **error);
+
+/**
+ * Says whether a collection, or some of its partitions, are loaded. A collection is as soon as one partition is; named
+ * partitions are when all of them are.
+ *
+ * @param partition_names      `partition_name_count` names; NULL for the collection.
+ * @param partition_name_count How many names; 0 for the collection.
+ * @param state                Receives the state; not NULL.
+ * @param progress             Receives the bytes; may be NULL.
+ * @param error                Receives the failure; may be NULL. ELANUS_CODE_PARTITION_NOT_FOUND when there is none of
+ *                             one of the names.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_get_load_state(
+    const elanus_collection *collection,
+    const char *const *partition_names,
+    size_t partition_name_count,
+    elanus_load_state *state,
+    elanus_load_progress *progress,
     elanus_error **error);
 
 /**
@@ -567,6 +625,70 @@ ELANUS_API elanus_code elanus_collection_add_field(
  * Since 0.1.
  */
 ELANUS_API void elanus_collection_free(elanus_collection *collection);
+
+/* =================================================================================================
+ * Alias: another name of a collection, which can be given to another collection in one step. Every function that takes
+ * the name of a collection takes an alias, but for those that create, rename, drop or alias one.
+ * ================================================================================================= */
+
+/**
+ * Gives a collection another name.
+ *
+ * @param collection Its own name, not an alias.
+ * @param alias      A letter or underscore, then letters, digits and underscores; at most 255 characters. One that is
+ *                   an alias of this collection already is fine.
+ * @param error      Receives the failure; may be NULL. ELANUS_CODE_ALIAS_ALREADY_EXISTS when it is an alias of another
+ *                   collection, ELANUS_CODE_ALIAS_COLLECTION_NAME_CONFLICT when a collection has that name.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_alias_create(
+    const elanus_database *database,
+    const char *collection,
+    const char *alias,
+    elanus_error **error);
+
+/**
+ * Makes an alias that exists one of another collection, in one step. Handles that were opened by it stay with the
+ * collection they were opened on.
+ *
+ * @param collection Its own name, not an alias.
+ * @param error      Receives the failure; may be NULL. ELANUS_CODE_ALIAS_NOT_FOUND when there is no such alias.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_alias_alter(
+    const elanus_database *database,
+    const char *collection,
+    const char *alias,
+    elanus_error **error);
+
+/**
+ * Drops an alias; its collection stays. One that does not exist is fine.
+ *
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_alias_drop(
+    const elanus_database *database,
+    const char *alias,
+    elanus_error **error);
+
+/**
+ * Lists aliases, each with its collection.
+ *
+ * @param collection The collection whose aliases are wanted; NULL or empty for those of all.
+ * @param error      Receives the failure; may be NULL.
+ * @return A JSON array in the order of the aliases, like `[{"alias":"prod","collection_name":"texts_2"}]`, to free with
+ *         elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_alias_list(
+    const elanus_database *database,
+    const char *collection,
+    elanus_error **error);
 
 /* =================================================================================================
  * Column: values of one field for many rows, the form in which rows come in and go out.
@@ -647,8 +769,8 @@ typedef struct elanus_column {
 #define ELANUS_COLUMN_INIT {sizeof(elanus_column), 0, NULL, NULL, NULL, 0, 0, NULL, 0, 0, NULL}
 
 /**
- * Inserts rows. When it returns they are durable (as the database's `durability` says) and every search that starts
- * afterwards sees them; on failure nothing was inserted.
+ * Inserts rows into the partition `_default`, or those of the partition key. When it returns they are durable (as the
+ * database's `durability` says) and every search that starts afterwards sees them; on failure nothing was inserted.
  *
  * @param columns      `column_count` columns of the same `count`, in any order: every field of the schema but a
  *                     primary key with auto_id; those that are nullable or have a default value may be missing. In a
@@ -666,6 +788,29 @@ ELANUS_API elanus_code elanus_collection_insert(
     const elanus_column *columns,
     size_t column_count,
     elanus_result **inserted,
+    elanus_error **error);
+
+/**
+ * Inserts rows in the place of those that have their primary keys, in one step: no search sees a key missing meanwhile,
+ * and after a crash both its removal and its return have happened or neither. When it returns they are durable, as
+ * after elanus_collection_insert(); on failure nothing changed.
+ *
+ * As in Milvus: of a key that the columns repeat, every row comes in; rows of the key are looked for in the default
+ * partition, where these go, and with a partition key in all partitions. Refused with auto_id.
+ *
+ * @param columns      As elanus_collection_insert() has them, the primary key among them.
+ * @param column_count Not 0.
+ * @param upserted     Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+ *                     NULL for not wanting it.
+ * @param error        Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_upsert(
+    const elanus_collection *collection,
+    const elanus_column *columns,
+    size_t column_count,
+    elanus_result **upserted,
     elanus_error **error);
 
 /* =================================================================================================
@@ -926,7 +1071,10 @@ typedef struct elanus_search_options {
     int32_t round_decimal;
     /** After how many milliseconds to give up with ELANUS_CODE_TIMEOUT; 0 for never. */
     uint32_t timeout_ms;
-    /** Names of fields to return with the hits, or `*` for all; NULL for none. */
+    /**
+     * Names of fields or dynamic keys to return with the hits, or `*` for all fields; NULL for none. A dynamic key comes as
+     * JSON, null in the rows that lack it.
+     */
     const char *const *output_fields;
     /** How many names. */
     size_t output_field_count;
@@ -939,10 +1087,16 @@ typedef struct elanus_search_options {
      * The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
      */
     const char *filter_values;
+    /**
+     * Names of partitions to look into; NULL for all that are not released. Not with a partition key.
+     */
+    const char *const *partition_names;
+    /** How many names. */
+    size_t partition_name_count;
 } elanus_search_options;
 
 /** What elanus_search_options begins with: its size, and the defaults. */
-#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0, NULL, NULL}
+#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0, NULL, NULL, NULL, 0}
 
 /**
  * Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
@@ -1015,14 +1169,23 @@ typedef struct elanus_query_options {
      * The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
      */
     const char *filter_values;
-    /** Names of fields to return with the keys, or `*` for all; NULL for none. */
+    /**
+     * Names of fields or dynamic keys to return with the keys, or `*` for all fields; NULL for none. A dynamic key comes as
+     * JSON, null in the rows that lack it.
+     */
     const char *const *output_fields;
     /** How many names. */
     size_t output_field_count;
+    /**
+     * Names of partitions to look into; NULL for all that are not released. Not with a partition key.
+     */
+    const char *const *partition_names;
+    /** How many names. */
+    size_t partition_name_count;
 } elanus_query_options;
 
 /** What elanus_query_options begins with: its size, and the defaults. */
-#define ELANUS_QUERY_OPTIONS_INIT {sizeof(elanus_query_options), 0, 0, 0, NULL, NULL, 0}
+#define ELANUS_QUERY_OPTIONS_INIT {sizeof(elanus_query_options), 0, 0, 0, NULL, NULL, 0, NULL, 0}
 
 /**
  * Finds the rows for which a filter holds. It runs on the rows that were inserted when it started and never waits for
@@ -1054,7 +1217,7 @@ ELANUS_API elanus_result *elanus_collection_query(
     elanus_error **error);
 
 /**
- * Counts the rows for which a filter holds.
+ * Counts the rows of all partitions that are not released for which a filter holds.
  *
  * @param filter As elanus_collection_query() has it; empty for all rows.
  * @param values The values of its templates, as JSON; NULL for none.
@@ -1090,7 +1253,7 @@ ELANUS_API elanus_code elanus_collection_delete_matching(
     elanus_error **error);
 
 /* =================================================================================================
- * Result: the hits of a search, the rows of a query, or the keys of an insert, as flat arrays.
+ * Result: the hits of a search, the rows of a query, or the keys of an insert or upsert, as flat arrays.
  * ================================================================================================= */
 
 /**
@@ -1226,8 +1389,26 @@ ELANUS_API elanus_code elanus_collection_insert_arrow(
     elanus_error **error);
 
 /**
+ * Upserts rows that lie in Arrow's layout: elanus_collection_upsert() for a struct array whose children are the columns.
+ *
+ * Both structures are moved out of `array` and `schema`, as by elanus_collection_insert_arrow().
+ *
+ * @param upserted Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+ *                 NULL for not wanting it.
+ * @param error    Receives the failure; may be NULL. On failure nothing changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_upsert_arrow(
+    const elanus_collection *collection,
+    struct ArrowArray *array,
+    struct ArrowSchema *schema,
+    elanus_result **upserted,
+    elanus_error **error);
+
+/**
  * Gives a result away as a stream of Arrow batches: columns `_query` (uint32, the number of the query), `_id` and
- * `_score` (float32), then the output fields; for an insert `_id` alone.
+ * `_score` (float32), then the output fields; for an insert or upsert `_id` alone.
  *
  * @param stream Receives the stream, which the caller releases by its `release`, before or after the result is freed;
  *               not NULL. Written only on success.
@@ -1238,6 +1419,262 @@ ELANUS_API elanus_code elanus_collection_insert_arrow(
 ELANUS_API elanus_code elanus_result_export_arrow(
     const elanus_result *result,
     struct ArrowArrayStream *stream,
+    elanus_error **error);
+
+/* =================================================================================================
+ * Partition: a part of a collection that writes and searches can name. Every collection has the partition `_default`,
+ * which rows go to that name none; one with a partition key deals them to partitions of its own instead, and refuses
+ * every call that names partitions with ELANUS_CODE_INVALID_PARAMETER. Searches and queries have `partition_names` in
+ * their options.
+ * ================================================================================================= */
+
+/**
+ * Creates a partition. One of that name that exists is fine.
+ *
+ * @param name  A letter, digit or underscore, then letters, digits and underscores; at most 255 characters.
+ * @param error Receives the failure; may be NULL.
+ *
+ * A collection has at most 4096 partitions. Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_create(
+    const elanus_collection *collection,
+    const char *name,
+    elanus_error **error);
+
+/**
+ * Drops a partition with its rows, and gives their space back. One that does not exist is fine.
+ *
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_INVALID_PARAMETER when the partition is loaded, which it is
+ *              from its first search or load on until it is released; and for `_default`.
+ *
+ * Safe beside any call: a search that runs finishes. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_drop(
+    const elanus_collection *collection,
+    const char *name,
+    elanus_error **error);
+
+/**
+ * Says whether a partition of that name exists.
+ *
+ * @param has   Receives the answer; not NULL.
+ * @param error Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_has(
+    const elanus_collection *collection,
+    const char *name,
+    bool *has,
+    elanus_error **error);
+
+/**
+ * Lists the partitions of a collection, those of its partition key too.
+ *
+ * @param error Receives the failure; may be NULL.
+ * @return A JSON array of names, the oldest first, to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_partition_list(const elanus_collection *collection, elanus_error **error);
+
+/**
+ * Counts what a partition holds: rows (`row_count`, those that are not deleted), segments with their states, and bytes.
+ *
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_PARTITION_NOT_FOUND when there is none of that name.
+ * @return JSON to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_partition_statistics(
+    const elanus_collection *collection,
+    const char *name,
+    elanus_error **error);
+
+/**
+ * Makes partitions searchable again that were released, and opens their files: elanus_collection_load() for some of a
+ * collection.
+ *
+ * @param names `name_count` names of partitions; not NULL.
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_PARTITION_NOT_FOUND when there is none of one of them:
+ *              then nothing changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_load(
+    const elanus_collection *collection,
+    const char *const *names,
+    size_t name_count,
+    elanus_error **error);
+
+/**
+ * Gives the memory of partitions back. Searches that name one of them fail with ELANUS_CODE_PARTITION_NOT_LOADED until it
+ * is loaded, those that name none look into the others.
+ *
+ * @param names `name_count` names of partitions; not NULL.
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_PARTITION_NOT_FOUND when there is none of one of them:
+ *              then nothing changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_release(
+    const elanus_collection *collection,
+    const char *const *names,
+    size_t name_count,
+    elanus_error **error);
+
+/**
+ * Inserts rows into a partition: elanus_collection_insert() does so into `_default`.
+ *
+ * @param partition    Its name.
+ * @param columns      As elanus_collection_insert() has them.
+ * @param column_count Not 0.
+ * @param inserted     Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+ *                     NULL for not wanting it.
+ * @param error        Receives the failure; may be NULL. On failure nothing changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_insert(
+    const elanus_collection *collection,
+    const char *partition,
+    const elanus_column *columns,
+    size_t column_count,
+    elanus_result **inserted,
+    elanus_error **error);
+
+/**
+ * The same for rows that lie in Arrow's layout, which are taken as by elanus_collection_insert_arrow().
+ *
+ * @param partition Its name.
+ * @param inserted  Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+ *                  NULL for not wanting it.
+ * @param error     Receives the failure; may be NULL. On failure nothing changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_insert_arrow(
+    const elanus_collection *collection,
+    const char *partition,
+    struct ArrowArray *array,
+    struct ArrowSchema *schema,
+    elanus_result **inserted,
+    elanus_error **error);
+
+/**
+ * Upserts rows into a partition: rows of their keys in other partitions stay, as in Milvus.
+ * elanus_collection_upsert() does so in `_default`.
+ *
+ * @param partition    Its name.
+ * @param columns      As elanus_collection_upsert() has them.
+ * @param column_count Not 0.
+ * @param upserted     Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+ *                     NULL for not wanting it.
+ * @param error        Receives the failure; may be NULL. On failure nothing changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_upsert(
+    const elanus_collection *collection,
+    const char *partition,
+    const elanus_column *columns,
+    size_t column_count,
+    elanus_result **upserted,
+    elanus_error **error);
+
+/**
+ * The same for rows that lie in Arrow's layout, which are taken as by elanus_collection_upsert_arrow().
+ *
+ * @param partition Its name.
+ * @param upserted  Receives a result with the primary keys of the rows in order, to free with elanus_result_free();
+ *                  NULL for not wanting it.
+ * @param error     Receives the failure; may be NULL. On failure nothing changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_upsert_arrow(
+    const elanus_collection *collection,
+    const char *partition,
+    struct ArrowArray *array,
+    struct ArrowSchema *schema,
+    elanus_result **upserted,
+    elanus_error **error);
+
+/**
+ * Deletes rows of a partition by their INT64 primary keys. Keys that no row of it has are passed over.
+ *
+ * @param partition Its name.
+ * @param ids       `count` keys; may be NULL when `count` is 0.
+ * @param deleted   Receives how many rows there were; may be NULL.
+ * @param error     Receives the failure; may be NULL. On failure nothing was deleted.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_delete_int64(
+    const elanus_collection *collection,
+    const char *partition,
+    const int64_t *ids,
+    size_t count,
+    uint64_t *deleted,
+    elanus_error **error);
+
+/**
+ * Deletes rows of a partition by their VARCHAR primary keys. Keys that no row of it has are passed over.
+ *
+ * @param partition Its name.
+ * @param ids       `count` texts in UTF-8, none NULL; may be NULL itself when `count` is 0.
+ * @param deleted   Receives how many rows there were; may be NULL.
+ * @param error     Receives the failure; may be NULL. On failure nothing was deleted.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_delete_varchar(
+    const elanus_collection *collection,
+    const char *partition,
+    const char *const *ids,
+    size_t count,
+    uint64_t *deleted,
+    elanus_error **error);
+
+/**
+ * Deletes the rows of a partition for which a filter holds when the call starts: elanus_collection_delete_matching() for
+ * one partition.
+ *
+ * @param partition Its name.
+ * @param filter    As elanus_collection_query() has it. One that is empty, or true of every row whatever it holds, is
+ *                  refused.
+ * @param values    The values of its templates, as JSON; NULL for none.
+ * @param deleted   Receives how many rows there were; may be NULL.
+ * @param error     Receives the failure; may be NULL. On failure nothing was deleted.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_delete_matching(
+    const elanus_collection *collection,
+    const char *partition,
+    const char *filter,
+    const char *values,
+    uint64_t *deleted,
+    elanus_error **error);
+
+/**
+ * Counts the rows of some partitions for which a filter holds.
+ *
+ * @param names  `name_count` names of partitions; NULL, with 0, for all that are not released.
+ * @param filter As elanus_collection_query() has it; empty for all rows.
+ * @param values The values of its templates, as JSON; NULL for none.
+ * @param count  Receives the number; not NULL.
+ * @param error  Receives the failure; may be NULL.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_partition_count_matching(
+    const elanus_collection *collection,
+    const char *const *names,
+    size_t name_count,
+    const char *filter,
+    const char *values,
+    uint64_t *count,
     elanus_error **error);
 
 #ifdef __cplusplus

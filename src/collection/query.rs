@@ -112,8 +112,8 @@ impl Core {
         self.snapshot.load().partitions.check_loaded(&self.name.read())
     }
 
-    /// Segments of the chosen partitions with rows that are live and for which the filter holds, opened and verified where they were not; still
-    /// without their indexes. After `stop` some are missing.
+    /// Segments of the chosen partitions with rows that are live and for which the filter holds, opened and verified where
+    /// they were not; still without their indexes. After `stop` some are missing.
     pub fn matching<'s>(
         &self,
         snapshot: &'s Snapshot,

@@ -1,5 +1,5 @@
-//! Inserts, upserts and deletes: group commit. Writers queue their changes; whoever gets the writer's lock is the leader, logs
-//! all that are queued in one write and one sync, applies them in order, and publishes one snapshot.
+//! Inserts, upserts and deletes: group commit. Writers queue their changes; whoever gets the writer's lock is the
+//! leader, logs all that are queued in one write and one sync, applies them in order, and publishes one snapshot.
 
 use crate::batch;
 use crate::collection::core::{Core, Pending, Writer};

@@ -1,7 +1,7 @@
 //! What the manifest says: the collections, their segments and indexes, and where their logs begin.
 
 use crate::error::{Code, Error, Result};
-use crate::schema::{DEFAULT_PARTITION, Schema};
+use crate::schema::{DEFAULT_PARTITION, MAX_PARTITIONS, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -156,6 +156,21 @@ impl PartitionMeta {
 }
 
 impl CollectionMeta {
+    /// Adds a partition, unless one of that name is there.
+    pub fn add_partition(&mut self, id: u64, name: &str) -> Result<()> {
+        if self.partitions.iter().any(|partition| partition.name == name) {
+            return Ok(());
+        }
+        let (count, collection) = (self.partitions.len(), &self.name);
+        if count >= MAX_PARTITIONS {
+            return Err(Error::invalid(format!(
+                "partition number ({count}) exceeds max configuration ({MAX_PARTITIONS}), collection: {collection}"
+            )));
+        }
+        self.partitions.push(PartitionMeta { id, name: name.to_owned(), released: self.released });
+        Ok(())
+    }
+
     pub fn segment_mut(&mut self, id: u64) -> Option<&mut SegmentMeta> {
         self.segments.iter_mut().find(|s| s.id == id)
     }
@@ -172,6 +187,29 @@ mod tests {
         let again = Meta::decode(&meta.encode().unwrap()).unwrap();
         assert_eq!((again.next_id, again.collections.len()), (3, 0));
         assert_eq!(again.collection(1).unwrap_err().code(), Code::Closed);
+    }
+
+    /// What format 1 had, in the default partition; and partitions up to their limit.
+    #[test]
+    fn partitions_of_a_collection() {
+        let text = r#"{"format":1,"next_id":9,"collections":[{"id":1,"name":"c","schema":null,"indexes":[],
+            "segments":[{"id":2,"rows":5,"dead":0,"deletes":0,"indexes":[]}],"wal_first":1,"wal_sequence":0,
+            "next_auto_id":1,"released":true}]}"#;
+        let mut meta = Meta::decode(text.as_bytes()).unwrap();
+        assert!(meta.aliases.is_empty() && meta.format == FORMAT);
+        let collection = meta.collection_mut(1).unwrap();
+        assert_eq!(collection.partitions, PartitionMeta::only_default());
+        assert_eq!(collection.segments[0].partition, collection.partitions[0].id);
+        for id in 1..MAX_PARTITIONS as u64 {
+            collection.add_partition(id, &format!("p{id}")).unwrap();
+        }
+        collection.add_partition(9999, "p7").unwrap();
+        assert!(collection.partitions.len() == MAX_PARTITIONS && collection.partitions[1].released);
+        let error = collection.add_partition(9999, "one more").unwrap_err();
+        assert_eq!(
+            error.message(),
+            "partition number (4096) exceeds max configuration (4096), collection: c"
+        );
     }
 
     #[test]

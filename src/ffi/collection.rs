@@ -128,8 +128,8 @@ pub extern "C" fn elanus_collection_rename(
     })
 }
 
-/// Drops a collection with its rows, indexes and aliases. It cannot be dropped by an alias. What its handles are asked afterwards fails with
-/// ELANUS_CODE_CLOSED; they must still be freed.
+/// Drops a collection with its rows, indexes and aliases. It cannot be dropped by an alias. What its handles are asked
+/// afterwards fails with ELANUS_CODE_CLOSED; they must still be freed.
 ///
 /// @param error Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_NOT_FOUND when there is none of that name.
 ///
@@ -221,8 +221,8 @@ pub extern "C" fn elanus_collection_load(collection: Option<&Collection>, error:
     error::code(error, || given(collection, "collection")?.0.load())
 }
 
-/// Gives the memory of a collection and all its partitions back. Searching it fails with ELANUS_CODE_COLLECTION_NOT_LOADED until
-/// elanus_collection_load().
+/// Gives the memory of a collection and all its partitions back. Searching it fails with
+/// ELANUS_CODE_COLLECTION_NOT_LOADED until elanus_collection_load().
 ///
 /// @param error Receives the failure; may be NULL.
 ///

@@ -118,8 +118,8 @@ unsafe impl Versioned for Column<'_> {
     const SIZES: &'static [usize] = &[72];
 }
 
-/// Inserts rows. When it returns they are durable (as the database's `durability` says) and every search that starts
-/// afterwards sees them; on failure nothing was inserted.
+/// Inserts rows into the partition `_default`, or those of the partition key. When it returns they are durable (as the
+/// database's `durability` says) and every search that starts afterwards sees them; on failure nothing was inserted.
 ///
 /// @param columns      `column_count` columns of the same `count`, in any order: every field of the schema but a
 ///                     primary key with auto_id; those that are nullable or have a default value may be missing. In a

@@ -38,7 +38,7 @@ pub struct QueryOptions<'a> {
 // SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
 unsafe impl Versioned for QueryOptions<'_> {
     const NAME: &'static str = "elanus_query_options";
-    const SIZES: &'static [usize] = &[56];
+    const SIZES: &'static [usize] = &[40, 56];
 }
 
 /// Finds the rows for which a filter holds. It runs on the rows that were inserted when it started and never waits for
@@ -81,7 +81,7 @@ pub extern "C" fn elanus_collection_query(
     })
 }
 
-/// Counts the rows for which a filter holds.
+/// Counts the rows of all partitions that are not released for which a filter holds.
 ///
 /// @param filter As elanus_collection_query() has it; empty for all rows.
 /// @param values The values of its templates, as JSON; NULL for none.

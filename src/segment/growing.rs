@@ -1,5 +1,5 @@
-//! The growing rows of a collection: chunks, each of one partition, that are merged with others of it while they are small, so that there
-//! are few of them and each row is copied a logarithmic number of times.
+//! The growing rows of a collection: chunks, each of one partition, that are merged with others of it while they are
+//! small, so that there are few of them and each row is copied a logarithmic number of times.
 
 use crate::batch;
 use crate::error::Result;

@@ -11,12 +11,17 @@ HOLDS(ELANUS_CODE_INTERNAL, ELANUS_CODE_INTERNAL == 5);
 HOLDS(ELANUS_CODE_UNIMPLEMENTED, ELANUS_CODE_UNIMPLEMENTED == 10);
 HOLDS(ELANUS_CODE_COLLECTION_NOT_FOUND, ELANUS_CODE_COLLECTION_NOT_FOUND == 100);
 HOLDS(ELANUS_CODE_COLLECTION_NOT_LOADED, ELANUS_CODE_COLLECTION_NOT_LOADED == 101);
+HOLDS(ELANUS_CODE_PARTITION_NOT_FOUND, ELANUS_CODE_PARTITION_NOT_FOUND == 200);
+HOLDS(ELANUS_CODE_PARTITION_NOT_LOADED, ELANUS_CODE_PARTITION_NOT_LOADED == 201);
 HOLDS(ELANUS_CODE_INDEX_NOT_FOUND, ELANUS_CODE_INDEX_NOT_FOUND == 700);
 HOLDS(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED == 701);
 HOLDS(ELANUS_CODE_INDEX_DUPLICATE, ELANUS_CODE_INDEX_DUPLICATE == 702);
 HOLDS(ELANUS_CODE_IO, ELANUS_CODE_IO == 1001);
 HOLDS(ELANUS_CODE_INVALID_PARAMETER, ELANUS_CODE_INVALID_PARAMETER == 1100);
 HOLDS(ELANUS_CODE_MISSING_PARAMETER, ELANUS_CODE_MISSING_PARAMETER == 1101);
+HOLDS(ELANUS_CODE_ALIAS_NOT_FOUND, ELANUS_CODE_ALIAS_NOT_FOUND == 1600);
+HOLDS(ELANUS_CODE_ALIAS_COLLECTION_NAME_CONFLICT, ELANUS_CODE_ALIAS_COLLECTION_NAME_CONFLICT == 1601);
+HOLDS(ELANUS_CODE_ALIAS_ALREADY_EXISTS, ELANUS_CODE_ALIAS_ALREADY_EXISTS == 1602);
 HOLDS(ELANUS_CODE_FIELD_NOT_FOUND, ELANUS_CODE_FIELD_NOT_FOUND == 1700);
 HOLDS(ELANUS_CODE_CANCELED, ELANUS_CODE_CANCELED == 10000);
 HOLDS(ELANUS_CODE_TIMEOUT, ELANUS_CODE_TIMEOUT == 10001);
@@ -28,6 +33,12 @@ HOLDS(ELANUS_CODE_CLOSED, ELANUS_CODE_CLOSED == 20004);
 HOLDS(ELANUS_CODE_DISK_FULL, ELANUS_CODE_DISK_FULL == 20005);
 HOLDS(ELANUS_CODE_POISONED, ELANUS_CODE_POISONED == 20006);
 HOLDS(ELANUS_CODE_COLLECTION_EXISTS, ELANUS_CODE_COLLECTION_EXISTS == 20007);
+
+HOLDS(elanus_load_state, sizeof(elanus_load_state) == 4);
+HOLDS(ELANUS_LOAD_STATE_NOT_EXIST, ELANUS_LOAD_STATE_NOT_EXIST == 0);
+HOLDS(ELANUS_LOAD_STATE_NOT_LOAD, ELANUS_LOAD_STATE_NOT_LOAD == 1);
+HOLDS(ELANUS_LOAD_STATE_LOADING, ELANUS_LOAD_STATE_LOADING == 2);
+HOLDS(ELANUS_LOAD_STATE_LOADED, ELANUS_LOAD_STATE_LOADED == 3);
 
 HOLDS(elanus_data_type, sizeof(elanus_data_type) == 4);
 HOLDS(ELANUS_DATA_TYPE_BOOL, ELANUS_DATA_TYPE_BOOL == 1);
@@ -60,6 +71,10 @@ HOLDS(ELANUS_COMPACTION_STATE_EXECUTING, ELANUS_COMPACTION_STATE_EXECUTING == 1)
 HOLDS(ELANUS_COMPACTION_STATE_COMPLETED, ELANUS_COMPACTION_STATE_COMPLETED == 2);
 
 #if UINTPTR_MAX == UINT64_MAX
+
+HOLDS(elanus_load_progress_loaded_bytes, offsetof(elanus_load_progress, loaded_bytes) == 0 && sizeof(((const elanus_load_progress *)0)->loaded_bytes) == 8);
+HOLDS(elanus_load_progress_total_bytes, offsetof(elanus_load_progress, total_bytes) == 8 && sizeof(((const elanus_load_progress *)0)->total_bytes) == 8);
+HOLDS(elanus_load_progress, sizeof(elanus_load_progress) == 16);
 
 HOLDS(elanus_column_size, offsetof(elanus_column, size) == 0 && sizeof(((const elanus_column *)0)->size) == 4);
 HOLDS(elanus_column_data_type, offsetof(elanus_column, data_type) == 4 && sizeof(((const elanus_column *)0)->data_type) == 4);
@@ -108,7 +123,9 @@ HOLDS(elanus_search_options_output_fields, offsetof(elanus_search_options, outpu
 HOLDS(elanus_search_options_output_field_count, offsetof(elanus_search_options, output_field_count) == 40 && sizeof(((const elanus_search_options *)0)->output_field_count) == 8);
 HOLDS(elanus_search_options_filter, offsetof(elanus_search_options, filter) == 48 && sizeof(((const elanus_search_options *)0)->filter) == 8);
 HOLDS(elanus_search_options_filter_values, offsetof(elanus_search_options, filter_values) == 56 && sizeof(((const elanus_search_options *)0)->filter_values) == 8);
-HOLDS(elanus_search_options, sizeof(elanus_search_options) == 64);
+HOLDS(elanus_search_options_partition_names, offsetof(elanus_search_options, partition_names) == 64 && sizeof(((const elanus_search_options *)0)->partition_names) == 8);
+HOLDS(elanus_search_options_partition_name_count, offsetof(elanus_search_options, partition_name_count) == 72 && sizeof(((const elanus_search_options *)0)->partition_name_count) == 8);
+HOLDS(elanus_search_options, sizeof(elanus_search_options) == 80);
 
 HOLDS(elanus_query_options_size, offsetof(elanus_query_options, size) == 0 && sizeof(((const elanus_query_options *)0)->size) == 4);
 HOLDS(elanus_query_options_limit, offsetof(elanus_query_options, limit) == 4 && sizeof(((const elanus_query_options *)0)->limit) == 4);
@@ -117,7 +134,9 @@ HOLDS(elanus_query_options_timeout_ms, offsetof(elanus_query_options, timeout_ms
 HOLDS(elanus_query_options_filter_values, offsetof(elanus_query_options, filter_values) == 16 && sizeof(((const elanus_query_options *)0)->filter_values) == 8);
 HOLDS(elanus_query_options_output_fields, offsetof(elanus_query_options, output_fields) == 24 && sizeof(((const elanus_query_options *)0)->output_fields) == 8);
 HOLDS(elanus_query_options_output_field_count, offsetof(elanus_query_options, output_field_count) == 32 && sizeof(((const elanus_query_options *)0)->output_field_count) == 8);
-HOLDS(elanus_query_options, sizeof(elanus_query_options) == 40);
+HOLDS(elanus_query_options_partition_names, offsetof(elanus_query_options, partition_names) == 40 && sizeof(((const elanus_query_options *)0)->partition_names) == 8);
+HOLDS(elanus_query_options_partition_name_count, offsetof(elanus_query_options, partition_name_count) == 48 && sizeof(((const elanus_query_options *)0)->partition_name_count) == 8);
+HOLDS(elanus_query_options, sizeof(elanus_query_options) == 56);
 
 #endif
 

@@ -124,6 +124,18 @@ impl Run {
         self.model.rows.extend(ids.into_iter().zip(rows));
     }
 
+    /// Of a repeated key every row comes in.
+    fn upsert(&mut self) {
+        let count = 1 + self.random.below(20);
+        let ids: Vec<i64> = (0..count).map(|_| self.random.below(self.next as u64 + 5) as i64).collect();
+        self.next = self.next.max(ids.iter().max().map_or(0, |id| id + 1));
+        let rows: Vec<Vec<f32>> = ids.iter().map(|_| self.random.vector(DIM)).collect();
+        let upserted = self.collection().upsert(batch(&ids, &rows)).unwrap();
+        assert_eq!((upserted.count, ids_of(&upserted.ids)), (count, ids.clone()));
+        self.model.rows.retain(|(id, _)| !ids.contains(id));
+        self.model.rows.extend(ids.into_iter().zip(rows));
+    }
+
     fn delete(&mut self) {
         let count = 1 + self.random.below(30);
         let ids: Vec<i64> = (0..count).map(|_| self.random.below(self.next as u64 + 5) as i64).collect();
@@ -158,7 +170,8 @@ impl Run {
 
     fn step(&mut self, disk: &FaultDisk, kinds: &[&str]) {
         match self.random.below(21) {
-            0..8 => self.insert(),
+            0..6 => self.insert(),
+            6..8 => self.upsert(),
             8..12 => self.delete(),
             12..14 => self.collection().flush().unwrap(),
             14 => self.index(kinds),

@@ -6,7 +6,7 @@ use crate::collection::ops::Part;
 use crate::database::meta::PartitionMeta;
 use crate::error::{Code, Error, Result};
 use crate::filter::Filter;
-use crate::schema::{DEFAULT_PARTITION, MAX_PARTITIONS, check_partition_name};
+use crate::schema::{DEFAULT_PARTITION, check_partition_name};
 use crate::segment::SegmentView;
 use arrow_array::RecordBatch;
 use std::sync::Arc;
@@ -21,20 +21,7 @@ impl Core {
             return Ok(());
         }
         let id = self.store.take_id();
-        self.commit(|meta| {
-            if meta.partitions.iter().any(|partition| partition.name == name) {
-                return Ok(());
-            }
-            let count = meta.partitions.len();
-            if count >= MAX_PARTITIONS {
-                let collection = &meta.name;
-                return Err(Error::invalid(format!(
-                    "partition number ({count}) exceeds max configuration ({MAX_PARTITIONS}), collection: {collection}"
-                )));
-            }
-            meta.partitions.push(PartitionMeta { id, name: name.to_owned(), released: meta.released });
-            Ok(())
-        })?;
+        self.commit(|meta| meta.add_partition(id, name))?;
         // Gives searches and writes that start from now on what the manifest has.
         let mut writer = self.writer.lock();
         self.read_partitions(&mut writer)?;
