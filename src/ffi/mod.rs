@@ -41,6 +41,8 @@ pub mod result;
 
 pub mod arrow;
 
+pub mod exchange;
+
 /// Writes safer-ffi's view of the exported functions to `path`, for the generator's cross-check.
 #[cfg(feature = "headers")]
 pub fn write_metadata(path: &std::path::Path) -> std::io::Result<()> {

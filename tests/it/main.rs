@@ -7,6 +7,7 @@ mod compact;
 mod concurrent;
 mod crash;
 mod durable;
+mod exchange;
 mod filter;
 mod flip;
 mod indexes;
