@@ -93,25 +93,27 @@ impl Import<'_> {
     ) -> Result<()> {
         let total = sources.iter().map(|(_, source)| source.total()).sum();
         let mut before = 0;
+        let core = self.core;
+        let pace = |before| Foreground { core, progress, before, total, what: "import" };
         for (name, source) in sources {
-            let pace = Foreground { core: self.core, progress, before, total, what: "import" };
+            let pace = pace(before);
             pace.checkpoint(0, total)?;
             let mut row = 0;
             while let Some(columns) = source.next().map_err(|e| e.within(&*name))? {
                 if columns.num_rows() > 0 {
-                    self.add(&columns, row, name, &pace)?;
+                    self.add(&columns, row, name)?;
                 }
                 row += columns.num_rows() as u64;
                 pace.checkpoint(source.done(), total)?;
             }
             before += source.total();
         }
-        let pace = Foreground { core: self.core, progress, before, total, what: "import" };
-        self.write_pending(&pace)
+        self.write_pending()?;
+        pace(before).checkpoint(0, total)
     }
 
     /// Checks rows, the first of which is row `first` of its file.
-    fn add(&mut self, columns: &RecordBatch, first: u64, name: &str, pace: &dyn Pace) -> Result<()> {
+    fn add(&mut self, columns: &RecordBatch, first: u64, name: &str) -> Result<()> {
         let core = self.core;
         let rows = batch::canonical(&core.schema, columns, |count| core.make_ids(count));
         let rows = rows.map_err(|error| at_row(&core.schema, columns, first, error).within(name))?;
@@ -123,7 +125,7 @@ impl Import<'_> {
             let part = rows.slice(start, step.min(rows.num_rows() - start));
             let bytes = batch::bytes(&core.schema, &part);
             if self.bytes + bytes > self.segment_bytes {
-                self.write_pending(pace)?;
+                self.write_pending()?;
             }
             let memory = core.store.shared.memory.reserve(bytes, "importing")?;
             self.pending.push(SegmentView::growing(Rows::new(&core.schema, part, Some(memory))));
@@ -133,7 +135,7 @@ impl Import<'_> {
     }
 
     /// Writes the pending rows as segments that no manifest names yet.
-    fn write_pending(&mut self, pace: &dyn Pace) -> Result<()> {
+    fn write_pending(&mut self) -> Result<()> {
         let (core, pending) = (self.core, std::mem::take(&mut self.pending));
         let shared = &core.store.shared;
         let bytes = std::mem::take(&mut self.bytes);
@@ -147,7 +149,7 @@ impl Import<'_> {
             // Reads it back: what cannot be read must not count.
             sealed.rows()?;
         }
-        pace.checkpoint(0, 0)
+        Ok(())
     }
 
     /// Makes all of it count. Deletes are in the log before the rows or after them: the writer waits meanwhile.

@@ -19,7 +19,18 @@ pub fn integers(field: &Field, column: &ArrayRef, first_row: u64) -> Result<Arra
     if column.data_type() == &field.arrow_type() {
         return Ok(column.clone());
     }
-    let wide: Vec<Option<i64>> = match column.data_type() {
+    let Some(wide) = widened_integers(column) else { return Ok(column.clone()) };
+    match field.data_type {
+        DataType::Int8 => narrowed::<Int8Type>(field, wide, first_row),
+        DataType::Int16 => narrowed::<Int16Type>(field, wide, first_row),
+        DataType::Int32 => narrowed::<Int32Type>(field, wide, first_row),
+        _ => narrowed::<Int64Type>(field, wide, first_row),
+    }
+}
+
+/// The values of a column of integers; `None` for other columns.
+fn widened_integers(column: &ArrayRef) -> Option<Vec<Option<i64>>> {
+    Some(match column.data_type() {
         ArrowType::Int8 => widened::<Int8Type>(column),
         ArrowType::Int16 => widened::<Int16Type>(column),
         ArrowType::Int32 => widened::<Int32Type>(column),
@@ -27,14 +38,8 @@ pub fn integers(field: &Field, column: &ArrayRef, first_row: u64) -> Result<Arra
         ArrowType::UInt8 => widened::<UInt8Type>(column),
         ArrowType::UInt16 => widened::<UInt16Type>(column),
         ArrowType::UInt32 => widened::<UInt32Type>(column),
-        _ => return Ok(column.clone()),
-    };
-    match field.data_type {
-        DataType::Int8 => narrowed::<Int8Type>(field, wide, first_row),
-        DataType::Int16 => narrowed::<Int16Type>(field, wide, first_row),
-        DataType::Int32 => narrowed::<Int32Type>(field, wide, first_row),
-        _ => narrowed::<Int64Type>(field, wide, first_row),
-    }
+        _ => return None,
+    })
 }
 
 fn widened<T: ArrowPrimitiveType<Native: Into<i64>>>(column: &ArrayRef) -> Vec<Option<i64>> {
@@ -60,14 +65,23 @@ pub fn out_of_range(field: &Field, row: u64, value: impl std::fmt::Display) -> E
     Error::invalid(format!("row {row}: field {}: the value {value} is out of range of {name}", field.name))
 }
 
-/// Floats of either width as those of the field: rounded to the nearest, as in Milvus. Other columns stay as they are.
+/// Floats of either width, and integers, as floats of the field: rounded to the nearest, as in Milvus. Other columns stay as
+/// they are.
 pub fn floats(field: &Field, column: &ArrayRef) -> ArrayRef {
     match (field.data_type, column.data_type()) {
         (DataType::Float, ArrowType::Float64) => Arc::new(single(column)),
         (DataType::Double, ArrowType::Float32) => {
             Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float64Type>(f64::from)) as ArrayRef
         }
-        _ => column.clone(),
+        (kind, _) => match widened_integers(column) {
+            Some(wide) if kind == DataType::Float => Arc::new(Float32Array::from_iter(
+                wide.into_iter().map(|value| value.map(|value| value as f32)),
+            )),
+            Some(wide) => Arc::new(Float64Array::from_iter(
+                wide.into_iter().map(|value| value.map(|value| value as f64)),
+            )),
+            None => column.clone(),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod files;
 mod hostile;
+mod peers;
 mod promises;
 
 use crate::support::{Random, options, vectors};

@@ -81,11 +81,7 @@ fn check_chunk(file: &SourceFile, column: &ColumnChunkMetaData, rows: u64) -> Re
     let (mut values, mut dictionary) = (0u64, 0);
     while at < end && values < claimed {
         let page = Page::read(file, at).ok_or_else(|| Error::invalid(format!("no page at byte {at}")))?;
-        let bound = if snappy {
-            page.compressed.saturating_mul(MOST_EXPANSION) + TRAILER as i64
-        } else {
-            page.compressed
-        };
+        let bound = page.compressed.saturating_mul(if snappy { MOST_EXPANSION } else { 1 });
         if page.size > bound {
             let (size, compressed) = (page.size, page.compressed);
             return Err(Error::invalid(format!(

@@ -1,6 +1,10 @@
 //! Files that are damaged or lie: an error, in little memory, and nothing changed.
 
 use super::*;
+use arrow_array::{ListArray, UInt8Array};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType as ArrowType, Field as ArrowField};
+use parquet::arrow::ArrowWriter;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -74,6 +78,41 @@ fn files_that_lie() {
     fails(&with_footer(&[0x15, 2, 0x19, 0x0c]), "its schema has 0 elements");
 }
 
+/// A page that says it holds more than SNAPPY can have made of it, and a column that says it has more values than its length
+/// has room for.
+#[test]
+fn sizes_and_counts_that_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = database(&folder.path().join("db"));
+    let good = parquet_of(folder.path(), &db);
+    let collection = db.create_collection("a", schema("FloatVector")).unwrap();
+    let path = folder.path().join("bad.parquet");
+    let mut bad = good.clone();
+    // The first page's header: the field `type`, then the uncompressed size in two bytes.
+    assert_eq!((bad[4], bad[6], bad[7] >> 7, bad[8] >> 7), (0x15, 0x15, 1, 0));
+    (bad[7], bad[8]) = (0xfe, 0x7f);
+    fs::write(&path, &bad).unwrap();
+    let message = refused(&collection, &[&path]);
+    assert!(
+        message.contains("column id of row group 0: a page of") && message.contains("holds 8191"),
+        "{message}"
+    );
+
+    let zeros: ArrayRef = Arc::new(UInt8Array::from(vec![0; 40_000_000]));
+    let item = Arc::new(ArrowField::new("element", ArrowType::UInt8, false));
+    let one: ArrayRef =
+        Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([zeros.len()]), zeros, None));
+    let rows = RecordBatch::try_from_iter([("v", one)]).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), None).unwrap();
+    writer.write(&rows).unwrap();
+    writer.close().unwrap();
+    assert!(bytes.len() < 100_000);
+    fs::write(&path, &bytes).unwrap();
+    let message = refused(&collection, &[&path]);
+    assert!(message.contains("column v of row group 0: 40000000 values of 1 rows"), "{message}");
+}
+
 #[test]
 fn columns_that_are_others() {
     let folder = tempfile::tempdir().unwrap();
@@ -86,7 +125,10 @@ fn columns_that_are_others() {
     let other = schema_text("FloatVector", false).replace(r#""dim":16"#, r#""dim":8"#);
     let narrow = schema_text("FloatVector", false)
         .replace(r#""name":"i32","data_type":"Int32""#, r#""name":"i32","data_type":"Int8""#);
-    let wide = schema_text("FloatVector", false).replace("Int8", "Int64").replace("Float\"", "Double\"");
+    let wide = schema_text("FloatVector", false)
+        .replace("Int8", "Int64")
+        .replace("Float\"", "Double\"")
+        .replace(r#""i16","data_type":"Int16""#, r#""i16","data_type":"Float""#);
     for (number, (text, with)) in [
         (less, "field b not exist"),
         (more, "fieldSchema(c) has no corresponding fieldData pass in"),

@@ -27,7 +27,7 @@ fn segments(folder: &Path) -> usize {
 fn nothing_is_left_of_what_failed() {
     let folder = tempfile::tempdir().unwrap();
     // Segments of a few hundred rows, so that some are written before the error comes.
-    let limited = Options { memory_limit: 1 << 20, ..options() };
+    let limited = Options { memory_limit: 1 << 20, auto_compaction: false, ..options() };
     let db = Database::open(&folder.path().join("db"), limited).unwrap();
     let collection = db.create_collection("a", crate::support::schema(2, false)).unwrap();
     collection.insert(batch(&[-1], &[vec![1.0, 2.0]])).unwrap();
@@ -71,7 +71,7 @@ fn nothing_is_left_of_what_failed() {
 #[test]
 fn more_than_the_memory_limit_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let limited = Options { memory_limit: 10_000, ..options() };
+    let limited = Options { memory_limit: 10_000, auto_compaction: false, ..options() };
     let db = Database::open(&folder.path().join("db"), limited).unwrap();
     let collection = db.create_collection("a", crate::support::schema(2, false)).unwrap();
     let path = lines(folder.path(), "some.jsonl", 0..2000);
