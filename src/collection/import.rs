@@ -189,8 +189,12 @@ impl Import<'_> {
     }
 }
 
-/// The error of the first row that is refused by itself, with that row's number; else the whole batch's.
+/// The error of the first row that is refused by itself, with that row's number; else the whole batch's, if it is not about
+/// a column that should not be there or is missing.
 fn at_row(schema: &Schema, columns: &RecordBatch, first: u64, error: Error) -> Error {
+    if matches!(error.code(), Code::FieldNotFound | Code::MissingParameter) {
+        return error;
+    }
     let check = |row| {
         let no_ids = |count| Ok(Arc::new(Int64Array::from(vec![0; count])) as _);
         batch::canonical(schema, &columns.slice(row, 1), no_ids).err().map(|error| (row as u64, error))

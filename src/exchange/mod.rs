@@ -85,9 +85,10 @@ pub fn open(vfs: &Arc<dyn Vfs>, schema: &Arc<Schema>, path: &Path) -> Result<Box
 pub fn create(vfs: &Arc<dyn Vfs>, schema: &Schema, places: &[usize], path: &Path) -> Result<Box<dyn Sink>> {
     let format = Format::of(path)?;
     let file = file::TargetFile::create(vfs, path)?;
+    let stored = schema.arrow().project(places).map_err(|e| Error::internal(e.to_string()))?;
     let fields = places.iter().map(|&place| schema.fields()[place].clone()).collect();
     Ok(match format {
-        Format::Parquet => Box::new(parquet::Writer::new(fields, file)?),
+        Format::Parquet => Box::new(parquet::Writer::new(fields, &stored, file)?),
         Format::JsonLines | Format::Json => Box::new(json::Writer::new(fields, file, format)?),
     })
 }

@@ -11,6 +11,10 @@ use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 const TRAILER: usize = 8;
 /// Elements of a schema: a collection's fields take at most three each.
 const MAX_ELEMENTS: u64 = 1024;
+/// Kinds of pages.
+const DATA: i64 = 0;
+const DICTIONARY: i64 = 2;
+const DATA_V2: i64 = 3;
 /// A page's header: fetched at first, and at most.
 const HEADER: usize = 1 << 10;
 const MAX_HEADER: usize = 1 << 20;
@@ -33,7 +37,12 @@ pub fn check_footer(file: &SourceFile) -> Result<()> {
     let length = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
     let start = start.checked_sub(length.into()).ok_or_else(|| bad("its footer is longer than itself"))?;
     let footer = file.part(start, length as usize).map_err(|e| file.failed(e))?;
-    match Thrift::new(&footer, 0).list_length(2) {
+    let fields = Thrift::new(&footer, 0).fields().unwrap_or_default();
+    let elements = fields.iter().filter_map(|&(id, value)| match value {
+        Value::List(length) if id == 2 => Some(length),
+        _ => None,
+    });
+    match elements.max() {
         Some(1..=MAX_ELEMENTS) => Ok(()),
         Some(elements) => {
             Err(bad(&format!("its schema has {elements} elements, should have 1 ~ {MAX_ELEMENTS}")))
@@ -89,6 +98,12 @@ fn check_chunk(file: &SourceFile, column: &ColumnChunkMetaData, rows: u64) -> Re
             )));
         }
         if page.is_dictionary {
+            if page.values > page.size as u64 {
+                let (size, values) = (page.size, page.values);
+                return Err(Error::invalid(format!(
+                    "a dictionary of {values} values in {size} bytes cannot be"
+                )));
+            }
             dictionary = dictionary.max(page.size as u64);
         } else {
             values = values.saturating_add(page.values);
@@ -121,31 +136,33 @@ impl Page {
         parse(HEADER).or_else(|| parse(MAX_HEADER))
     }
 
-    /// The structure `PageHeader` of Parquet's format.
+    /// The structure `PageHeader` of Parquet's format, which names the kind, and has one header of that kind inside, which
+    /// begins with the number of values. Of a field that is there twice the reader takes the last.
     fn parse(bytes: &[u8]) -> Option<Page> {
         let mut thrift = Thrift::new(bytes, 0);
         let fields = thrift.fields()?;
-        let int = |id| {
-            fields.iter().find_map(|&(at, value)| match value {
-                Value::Int(value) if at == id => Some(value),
-                _ => None,
-            })
+        let header = thrift.at;
+        let (kind, size, compressed) = (int(&fields, 1)?, int(&fields, 2)?, int(&fields, 3)?);
+        let own = match kind {
+            DATA => 5,
+            DICTIONARY => 7,
+            DATA_V2 => 8,
+            _ => return None,
         };
-        let (size, compressed) = (int(2)?, int(3)?);
-        // A data page's own header, of the first or the second version, begins with the number of its values.
-        let values = fields.iter().find_map(|&(id, value)| match value {
-            Value::Struct(start) if id == 5 || id == 8 => {
-                let inner = Thrift::new(bytes, start).fields()?;
-                inner.iter().find_map(|&(id, value)| match value {
-                    Value::Int(values) if id == 1 => u64::try_from(values).ok(),
-                    _ => None,
-                })
-            }
+        let start = fields.iter().rev().find_map(|&(id, value)| match value {
+            Value::Struct(start) if id == own => Some(start),
             _ => None,
         });
-        let is_dictionary = int(1)? == 2;
-        (size >= 0 && compressed >= 0 && (is_dictionary || values.is_some() || int(1)? == 1)).then_some(
-            Page { header: thrift.at, is_dictionary, compressed, size, values: values.unwrap_or(0) },
-        )
+        let values = int(&Thrift::new(bytes, start?).fields()?, 1)?;
+        let values = u64::try_from(values).ok()?;
+        let is_dictionary = kind == DICTIONARY;
+        (size >= 0 && compressed >= 0).then_some(Page { header, is_dictionary, compressed, size, values })
     }
+}
+
+fn int(fields: &[(i64, Value)], id: i64) -> Option<i64> {
+    fields.iter().rev().find_map(|&(at, value)| match value {
+        Value::Int(value) if at == id => Some(value),
+        _ => None,
+    })
 }

@@ -1,7 +1,7 @@
 //! Reading Parquet: checked before it is decoded, decoded in batches, its columns brought to types that an insert takes.
 
 use super::pages;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::exchange::convert;
 use crate::exchange::file::SourceFile;
 use crate::exchange::{BATCH_ROWS, Source};
@@ -35,7 +35,6 @@ impl Reader {
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
             let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options)
                 .map_err(|e| bad(&file, e))?;
-            check_columns(schema, builder.schema().fields().iter().map(|field| field.name().as_str()))?;
             let dictionaries = pages::check_pages(&file, builder.metadata())?;
             let groups = builder.metadata().row_groups();
             let rows = groups.iter().map(|group| group.num_rows() as u64).fold(0, u64::saturating_add);
@@ -60,7 +59,11 @@ impl Source for Reader {
         let names = batch.schema();
         let mut columns: Vec<(&str, ArrayRef)> = Vec::with_capacity(batch.num_columns());
         for (given, column) in names.fields().iter().zip(batch.columns()) {
-            let Some((_, field)) = self.schema.field(given.name()) else { continue };
+            // Whether a column that is no field may be there is said by the insert's check.
+            let Some((_, field)) = self.schema.field(given.name()) else {
+                columns.push((given.name(), column.clone()));
+                continue;
+            };
             let column = match field.data_type {
                 DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
                     convert::integers(field, column, first)?
@@ -88,16 +91,6 @@ impl Source for Reader {
     fn total(&self) -> u64 {
         self.file.len()
     }
-}
-
-/// The columns must be fields; those that are missing are found by the insert's check, also in a file without rows.
-fn check_columns<'a>(schema: &Schema, names: impl Iterator<Item = &'a str>) -> Result<()> {
-    for name in names {
-        if schema.field(name).is_none() {
-            return Err(Error::new(Code::FieldNotFound, format!("field {name} not exist")));
-        }
-    }
-    Ok(())
 }
 
 /// The reader of `parquet` panics on some damaged files.

@@ -1,7 +1,7 @@
 //! As much of Thrift's compact protocol as it takes to see what a Parquet file claims, before the reader believes it.
 
 /// Structures inside structures; Parquet's have no more than a handful of levels.
-const DEPTH: u32 = 16;
+const DEPTH: u32 = 32;
 
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
@@ -33,27 +33,12 @@ impl<'a> Thrift<'a> {
     /// The fields of a structure, by their numbers, and passes over it.
     pub fn fields(&mut self) -> Option<Vec<(i64, Value)>> {
         let mut fields = Vec::new();
-        self.structure(DEPTH, &mut |id, value| {
-            fields.push((id, value));
-            true
-        })?;
+        self.structure(DEPTH, &mut |id, value| fields.push((id, value)))?;
         Some(fields)
     }
 
-    /// How many elements the list in field `id` of a structure has; what follows is not read.
-    pub fn list_length(&mut self, id: i64) -> Option<u64> {
-        let mut found = None;
-        self.structure(DEPTH, &mut |at, value| {
-            if let (true, Value::List(length)) = (at == id, value) {
-                found = Some(length);
-            }
-            found.is_none()
-        });
-        found
-    }
-
-    /// Tells `each` of the fields before it passes over them, until that says false.
-    fn structure(&mut self, depth: u32, each: &mut dyn FnMut(i64, Value) -> bool) -> Option<()> {
+    /// Tells `each` of the fields and passes over them.
+    fn structure(&mut self, depth: u32, each: &mut dyn FnMut(i64, Value)) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         let mut id = 0i64;
         loop {
@@ -74,9 +59,7 @@ impl<'a> Thrift<'a> {
                 _ => Value::Other,
             };
             self.at = start;
-            if !each(id, value) {
-                return None;
-            }
+            each(id, value);
             self.skip(kind, depth)?;
         }
     }
@@ -102,7 +85,7 @@ impl<'a> Thrift<'a> {
                     self.skip_all(length, &[kinds >> 4, kinds & 15], depth)
                 }
             },
-            STRUCT => self.structure(depth, &mut |_, _| true),
+            STRUCT => self.structure(depth, &mut |_, _| ()),
             13 => self.pass(16),
             _ => None,
         }
@@ -168,8 +151,6 @@ mod tests {
             vec![(1, Value::Int(-3)), (2, Value::List(2)), (5, Value::Struct(7)), (40, Value::Int(300))];
         assert_eq!(thrift.fields().unwrap(), expected);
         assert_eq!(thrift.at, bytes.len());
-        assert_eq!(Thrift::new(&bytes, 0).list_length(2), Some(2));
-        assert_eq!(Thrift::new(&bytes, 0).list_length(3), None);
         for cut in 0..bytes.len() {
             assert_eq!(Thrift::new(&bytes[..cut], 0).fields(), None, "{cut}");
         }

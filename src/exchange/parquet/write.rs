@@ -33,10 +33,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(fields: Vec<Field>, file: TargetFile) -> Result<Writer> {
+    /// `stored` are the columns of the fields as they are stored.
+    pub fn new(fields: Vec<Field>, stored: &ArrowSchema, file: TargetFile) -> Result<Writer> {
         let name = file.path().display().to_string();
-        let columns: Vec<ArrowField> =
-            fields.iter().map(|field| ArrowField::new(&field.name, layout(field), false)).collect();
+        let column = |(field, stored): (&Field, &FieldRef)| {
+            ArrowField::new(&field.name, layout(field), stored.is_nullable())
+        };
+        let columns: Vec<ArrowField> = fields.iter().zip(stored.fields()).map(column).collect();
         let arrow = Arc::new(ArrowSchema::new(columns));
         // Parquet's own types say it all; Arrow's, in the footer, would be a second opinion.
         let options =

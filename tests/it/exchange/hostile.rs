@@ -64,18 +64,21 @@ fn files_that_lie() {
     fails(b"PAR1\0\0\0\0text", "it does not end in PAR1");
     fails(b"PAR1\0\0\0\0PARE", "it is encrypted");
     fails(b"PAR1\xff\xff\xff\x7fPAR1", "its footer is longer than itself");
-    fails(b"PAR1\x02\0\0\0PAR1", "longer than itself");
+    fails(b"PAR1\x05\0\0\0PAR1", "longer than itself");
     let with_footer = |footer: &[u8]| {
         let length = (footer.len() as u32).to_le_bytes();
         [b"PAR1", footer, &length, b"PAR1"].concat()
     };
     fails(&with_footer(b""), "its footer cannot be read");
-    // Version 1, and a schema of 2^34 elements: each nested in the one before, for all that anybody knows.
-    fails(
-        &with_footer(&[0x15, 2, 0x19, 0xfc, 0x80, 0x80, 0x80, 0x80, 0x40]),
-        "its schema has 17179869184 elements",
-    );
-    fails(&with_footer(&[0x15, 2, 0x19, 0x0c]), "its schema has 0 elements");
+    fails(&with_footer(&[0x15, 2, 0]), "its footer cannot be read");
+    fails(&with_footer(&[0x15, 2, 0x19, 0x0c, 0]), "its schema has 0 elements");
+    // Version 1, and a schema of 2000 elements: each nested in the one before, for all that anybody knows.
+    let deep = [&[0x15, 2, 0x19, 0xfc, 0xd0, 0x0f], &[0u8; 2001][..]].concat();
+    fails(&with_footer(&deep), "its schema has 2000 elements, should have 1 ~ 1024");
+    // The same behind a harmless one.
+    let hidden = [&[0x15, 2, 0x19, 0x1c, 0, 0x09, 4, 0xfc, 0xd0, 0x0f], &[0u8; 2001][..]].concat();
+    fails(&with_footer(&hidden), "its schema has 2000 elements");
+    fails(&with_footer(&[0x15, 2, 0x19, 0xfc, 0x80, 0x80, 0x80, 0x80, 0x40]), "its footer cannot be read");
 }
 
 /// A page that says it holds more than SNAPPY can have made of it, and a column that says it has more values than its length
