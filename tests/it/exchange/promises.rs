@@ -60,7 +60,7 @@ fn nothing_is_left_of_what_failed() {
             }
         }
     }
-    assert!(canceled > 5, "{canceled}");
+    assert!(canceled >= 5, "{canceled}");
     assert_eq!(collection.count().unwrap(), 20_001);
     assert!(segments(folder.path()) > 1, "several segments by one commit");
     drop((collection, db));
