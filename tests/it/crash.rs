@@ -122,7 +122,14 @@ impl Step {
             Create(name) => {
                 state.entry(name).or_default();
             }
-            Insert(name, from, to) | Import(name, from, to) => state.get_mut(name)?.extend(from..to),
+            Insert(name, from, to) => state.get_mut(name)?.extend(from..to),
+            Import(name, from, to) => {
+                let keys = state.get_mut(name)?;
+                if keys.range(from..to).next().is_some() {
+                    return None;
+                }
+                keys.extend(from..to);
+            }
             Delete(name, from, to) => state.get_mut(name)?.retain(|id| !(from..to).contains(id)),
             Flush(name) | Compact(name) | Index(name, _) | DropIndex(name) | Release(name) | Load(name) => {
                 state.get(name)?;
