@@ -19,12 +19,13 @@ const STEP: usize = 8192;
 impl Core {
     pub fn export(&self, path: &Path, options: &ExportOptions) -> Result<u64> {
         self.check_loaded()?;
+        let schema = self.schema.clone();
         let filter = self.filter(options.filter, options.filter_values)?;
-        if options.without_keys && !self.schema.auto_id() {
+        if options.without_keys && !schema.auto_id() {
             return Err(Error::invalid("primary keys can be left out only where auto_id makes new ones"));
         }
-        let left_out = options.without_keys.then(|| self.schema.primary_at());
-        let places: Vec<usize> = (0..self.schema.fields().len()).filter(|&p| Some(p) != left_out).collect();
+        let left_out = options.without_keys.then(|| schema.primary_at());
+        let places: Vec<usize> = (0..schema.fields().len()).filter(|&p| Some(p) != left_out).collect();
         let vfs = &self.store.shared.vfs;
         // The snapshot is held to the end: its files may go afterwards.
         let (_snapshot, targets) = self.on_snapshot(|snapshot: &Arc<Snapshot>| {
@@ -32,8 +33,8 @@ impl Core {
             Ok((snapshot.clone(), found.into_iter().map(|(target, _)| target).collect::<Vec<_>>()))
         })?;
         let beside = path.with_extension("schema.json");
-        let mut sink = exchange::create(vfs, &self.schema, &places, path)?;
-        let description = exchange::description(&self.schema, !options.without_keys);
+        let mut sink = exchange::create(vfs, &schema, &places, path)?;
+        let description = exchange::description(&schema, !options.without_keys);
         exchange::write_text(vfs, &beside, &format!("{description:#}\n"))?;
         let written = self.write_rows(&targets, &places, sink.as_mut(), options).and_then(|rows| {
             sink.finish()?;

@@ -28,6 +28,8 @@ const MEMORY_SHARE: u64 = 8;
 /// Rows on their way in, and what has been written of them.
 struct Import<'a> {
     core: &'a Core,
+    /// As it was at the start.
+    schema: Arc<Schema>,
     segment_bytes: u64,
     pending: Vec<SegmentView>,
     /// Of the pending rows.
@@ -59,6 +61,7 @@ impl Core {
         let _writing = self.writing()?;
         let mut import = Import {
             core: self,
+            schema: self.schema.clone(),
             segment_bytes: self.import_segment_bytes(),
             pending: Vec::new(),
             bytes: 0,
@@ -114,21 +117,21 @@ impl Import<'_> {
 
     /// Checks rows, the first of which is row `first` of its file.
     fn add(&mut self, columns: &RecordBatch, first: u64, name: &str) -> Result<()> {
-        let core = self.core;
-        let rows = batch::canonical(&core.schema, columns, |count| core.make_ids(count));
-        let rows = rows.map_err(|error| at_row(&core.schema, columns, first, error).within(name))?;
-        let bytes = batch::bytes(&core.schema, &rows).max(1);
+        let (core, schema) = (self.core, self.schema.clone());
+        let rows = batch::canonical(&schema, columns, |count| core.make_ids(count));
+        let rows = rows.map_err(|error| at_row(&schema, columns, first, error).within(name))?;
+        let bytes = batch::bytes(&schema, &rows).max(1);
         // A batch may be larger than a segment.
         let share = u128::from(self.segment_bytes) * rows.num_rows() as u128 / u128::from(bytes);
         let step = (share as usize).clamp(1, rows.num_rows());
         for start in (0..rows.num_rows()).step_by(step) {
             let part = rows.slice(start, step.min(rows.num_rows() - start));
-            let bytes = batch::bytes(&core.schema, &part);
+            let bytes = batch::bytes(&schema, &part);
             if self.bytes + bytes > self.segment_bytes {
                 self.write_pending()?;
             }
             let memory = core.store.shared.memory.reserve(bytes, "importing")?;
-            self.pending.push(SegmentView::growing(Rows::new(&core.schema, part, Some(memory))));
+            self.pending.push(SegmentView::growing(Rows::new(&schema, part, Some(memory))));
             self.bytes += bytes;
         }
         Ok(())
@@ -143,7 +146,7 @@ impl Import<'_> {
         for chunks in split(&pending) {
             let rows = chunks.iter().map(SegmentView::len).sum();
             let id = core.store.take_id();
-            let sealed = Arc::new(Sealed::new(shared.clone(), core.schema.clone(), &core.dir, id, rows));
+            let sealed = Arc::new(Sealed::new(shared.clone(), self.schema.clone(), &core.dir, id, rows));
             self.written.push((sealed.clone(), rows));
             sealed.write(&chunks, &mut || core.check_open())?;
             // Reads it back: what cannot be read must not count.
