@@ -1195,6 +1195,126 @@ ELANUS_API elanus_code elanus_result_export_arrow(
     struct ArrowArrayStream *stream,
     elanus_error **error);
 
+/* =================================================================================================
+ * Exchange: rows from files and to files, in the layout of Milvus' bulk import.
+ * ================================================================================================= */
+
+/**
+ * How to import. Begin with ELANUS_IMPORT_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
+ */
+typedef struct elanus_import_options {
+    /** sizeof(elanus_import_options). */
+    uint32_t size;
+    /** 0: nothing is here yet. */
+    uint32_t reserved;
+    /**
+     * Told how many bytes of the files were read, of how many; may be NULL. Of a stream it is told rows, of 0.
+     */
+    elanus_progress_callback progress;
+    /** Handed to `progress` unchanged. */
+    void *user_data;
+} elanus_import_options;
+
+/** What elanus_import_options begins with: its size, and the defaults. */
+#define ELANUS_IMPORT_OPTIONS_INIT {sizeof(elanus_import_options), 0, NULL, NULL}
+
+/**
+ * What to export. Begin with ELANUS_EXPORT_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
+ */
+typedef struct elanus_export_options {
+    /** sizeof(elanus_export_options). */
+    uint32_t size;
+    /**
+     * 1 to leave out the primary keys of a collection with auto_id, for one that makes its own: Milvus takes none there.
+     * 0 to keep them; the schema beside the file then says that auto_id is false.
+     */
+    uint32_t without_keys;
+    /** Only rows for which it holds, as elanus_collection_query() has it; NULL or empty for all. */
+    const char *filter;
+    /** The values of the filter's templates, as JSON; NULL for none. */
+    const char *filter_values;
+    /** Told how many rows are written; may be NULL. */
+    elanus_progress_callback progress;
+    /** Handed to `progress` unchanged. */
+    void *user_data;
+} elanus_export_options;
+
+/** What elanus_export_options begins with: its size, and the defaults. */
+#define ELANUS_EXPORT_OPTIONS_INIT {sizeof(elanus_export_options), 0, NULL, NULL, NULL, NULL}
+
+/**
+ * Inserts the rows of files, all of them or none: no search sees one before the call has succeeded, and after an error,
+ * a cancellation or a crash nothing of them is left. Rows of any number are imported in little memory.
+ *
+ * A file's format is what its name ends in. `.parquet`: one column a field, by its name; float vectors are lists of float
+ * or double, binary vectors lists of uint8, VARCHAR and JSON strings, integers of any width whose values fit; not
+ * compressed, or with SNAPPY. `.jsonl` or `.ndjson`: one object a row, one key a field; vectors are arrays of numbers
+ * (of bytes for binary ones), JSON is the value itself or a string that holds it. `.json`: `{"rows":[...]}` or `[...]`
+ * with such objects. This is the layout of Milvus' bulk import: https://milvus.io/docs/prepare-source-data.md
+ *
+ * @param paths      Files. Every field of the schema is in each, but a primary key with auto_id.
+ * @param path_count Not 0.
+ * @param options    NULL for the defaults.
+ * @param imported   Receives the number of rows; may be NULL.
+ * @param error      Receives the failure; may be NULL. It names the file, the row, counted from 0, and the field.
+ *                   ELANUS_CODE_CANCELED when the progress callback said so.
+ *
+ * Safe beside any call; searches, inserts and deletes go on meanwhile. A delete that ends before this call does not
+ * concern its rows. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_import(
+    const elanus_collection *collection,
+    const char *const *paths,
+    size_t path_count,
+    const elanus_import_options *options,
+    uint64_t *imported,
+    elanus_error **error);
+
+/**
+ * Inserts the rows of a stream of Arrow batches, all of them or none: elanus_collection_import() for batches as
+ * elanus_collection_insert_arrow() takes them.
+ *
+ * The stream is moved out of `stream`, whose `release` is NULL afterwards: on success and on failure, even that of
+ * NULL for another argument.
+ *
+ * @param stream   Of struct arrays whose children are the columns; not NULL.
+ * @param options  NULL for the defaults.
+ * @param imported Receives the number of rows; may be NULL.
+ * @param error    Receives the failure; may be NULL. It names the row, counted from 0, and the field.
+ *
+ * Safe beside any call, as elanus_collection_import() is; the stream is used on the caller's thread only. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_import_arrow(
+    const elanus_collection *collection,
+    struct ArrowArrayStream *stream,
+    const elanus_import_options *options,
+    uint64_t *imported,
+    elanus_error **error);
+
+/**
+ * Writes the live rows of a collection to a file, and its schema to one beside it. Both go to Milvus: the schema is what
+ * pymilvus' `CollectionSchema.construct_from_dict()` reads, the rows are what its bulk import takes. And both come back:
+ * elanus_collection_create() takes the schema, elanus_collection_import() the rows, and the contents are identical.
+ *
+ * It runs on the rows that were inserted when it started, oldest first, and never waits for writers.
+ *
+ * @param path     A file that does not exist, in a folder that does. Its name ends in `.parquet`, `.jsonl`, `.ndjson` or
+ *                 `.json`, which is the format, as elanus_collection_import() has it. The schema's name ends in
+ *                 `.schema.json` instead, and must not exist either.
+ * @param options  NULL for the defaults: all rows.
+ * @param exported Receives the number of rows; may be NULL.
+ * @param error    Receives the failure; may be NULL. On failure, and until it is done, there is no file of that name.
+ *                 ELANUS_CODE_CANCELED when the progress callback said so.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_export(
+    const elanus_collection *collection,
+    const char *path,
+    const elanus_export_options *options,
+    uint64_t *exported,
+    elanus_error **error);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
