@@ -4,7 +4,7 @@ use super::*;
 use std::process::Command;
 
 #[test]
-#[ignore = "needs Python with pyarrow and duckdb: tests/peers.sh"]
+#[ignore = "needs Python with pyarrow and duckdb: make peers"]
 fn pyarrow_and_duckdb_read_and_write_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let db = database(&folder.path().join("db"));
