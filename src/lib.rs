@@ -8,7 +8,7 @@
 //! | 2 | [`kernel`]: slices in, numbers out |
 //! | 3 | [`quant`]: vectors to codes and back |
 //! | 4 | [`index`]: queries and an allow-bitmap in, top-k out |
-//! | 5 | [`segment`]: rows, columns, deletes; [`filter`]: expressions to bitmaps; [`storage`] beside them |
+//! | 5 | [`segment`]: rows, columns, deletes; [`filter`]: expressions to bitmaps; [`exchange`]: Parquet, JSON; [`storage`] beside them |
 //! | 6 | [`database`], [`collection`]: names, locks, threads, snapshots |
 //! | 7 | [`ffi`]: the C interface |
 
@@ -16,6 +16,7 @@ pub mod batch;
 pub mod collection;
 pub mod database;
 pub mod error;
+pub mod exchange;
 pub mod ffi;
 pub mod filter;
 pub mod index;

@@ -32,6 +32,11 @@ if [ -e ../shared/data/expand.py ]; then
 else
     printf '%-16s %s\n' large-sets "not here: not run"
 fi
+if "${BENCH_PYTHON:-python3}" -c 'import duckdb, pyarrow.parquet' 2>/dev/null; then
+    step peers tests/peers.sh
+else
+    printf '%-16s %s\n' peers "no pyarrow and duckdb here: not run"
+fi
 step bindings make --no-print-directory check-bindings
 step records python3 tests/bench/render.py --check
 step data make --no-print-directory data

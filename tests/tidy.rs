@@ -14,15 +14,16 @@ const LAYERS: &[(&str, u8)] = &[
     ("index", 4),
     ("segment", 5),
     ("filter", 5),
+    ("exchange", 5),
     ("storage", 5),
     ("database", 6),
     ("collection", 6),
     ("ffi", 7),
 ];
 /// Rooms that may use `storage`, besides itself.
-const STORAGE_USERS: &[&str] = &["segment", "filter", "database", "collection"];
+const STORAGE_USERS: &[&str] = &["segment", "filter", "exchange", "database", "collection"];
 /// Rooms of layer 5 that `storage` must not know.
-const ABOVE_STORAGE: &[&str] = &["segment", "filter"];
+const ABOVE_STORAGE: &[&str] = &["segment", "filter", "exchange"];
 /// Rooms where `unsafe` may stand.
 const UNSAFE_ROOMS: &[&str] = &["ffi", "kernel", "gpu", "storage"];
 /// Lines of a source file without its tests.

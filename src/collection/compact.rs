@@ -3,7 +3,7 @@
 //! The merged segment and its index are written beside the old ones, which serve meanwhile; writers and searches go on.
 //! One commit of the manifest then takes the old out and the new in, with the deletes that came in between.
 
-mod job;
+pub mod job;
 pub mod status;
 
 use crate::collection::core::Core;

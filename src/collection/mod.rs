@@ -4,7 +4,9 @@ mod build;
 mod compact;
 pub(crate) mod core;
 mod describe;
+mod export;
 mod fields;
+mod import;
 mod indexes;
 mod load;
 mod merge;
@@ -22,16 +24,18 @@ mod types;
 mod write;
 
 pub use self::types::{
-    CompactionState, IndexProgress, IndexRequest, IndexState, Inserted, LoadProgress, LoadState, OnConflict,
-    Progress, QueryOptions, QueryResult, SearchOptions, SearchResult,
+    CompactionState, ExportOptions, IndexProgress, IndexRequest, IndexState, Inserted, LoadProgress,
+    LoadState, OnConflict, Progress, QueryOptions, QueryResult, SearchOptions, SearchResult,
 };
 pub use crate::index::Queries;
 
 use self::core::Core;
 use crate::error::Result;
+use crate::exchange::Source;
 use crate::schema::{Field, Schema};
 use arrow_array::{ArrayRef, RecordBatch};
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A handle to a collection; clones share it. Calls after its drop, or after the database's close, fail with
@@ -242,6 +246,30 @@ impl Collection {
         options: &SearchOptions,
     ) -> Result<SearchResult> {
         self.core.search(field, queries, nq, options)
+    }
+
+    /// Inserts the rows of files, all of them or none: nobody sees one before the call has succeeded, and after an error, a
+    /// cancellation or a crash nothing is left. Says how many there were. See [`crate::exchange`] for the layout;
+    /// `progress` counts bytes of the files. A row keeps its place among those of its key as if it were inserted when the
+    /// call ends.
+    pub fn import(&self, paths: &[&Path], progress: Option<Progress>) -> Result<u64> {
+        self.core.import(paths, progress)
+    }
+
+    /// The same for what `sources` give, each with a name for errors.
+    pub fn import_from(
+        &self,
+        sources: &mut [(String, Box<dyn Source + '_>)],
+        progress: Option<Progress>,
+    ) -> Result<u64> {
+        self.core.import_from(sources, progress)
+    }
+
+    /// Writes the live rows, or those for which a filter holds, to a file in the format that its name ends in, oldest
+    /// first, and the schema to one beside it that ends in `.schema.json`; says how many rows. There must be none of
+    /// either name, and after an error there is none. Runs on a snapshot, never behind a writer's lock.
+    pub fn export(&self, path: &Path, options: &ExportOptions) -> Result<u64> {
+        self.core.export(path, options)
     }
 
     /// The rows for which a filter holds. Runs on a snapshot, never behind a writer's lock.

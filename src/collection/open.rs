@@ -78,7 +78,20 @@ impl Core {
             writer.sealed.push(view);
         }
         let vfs = &self.store.shared.vfs;
-        let mut replay = |_, record: &[u8]| self.replay(&mut writer, record);
+        let mut replay = |sequence, record: &[u8]| {
+            let later = meta.segments.iter().map(|segment| segment.since > sequence);
+            let spared: Vec<Option<Live>> = writer
+                .sealed
+                .iter()
+                .zip(later)
+                .map(|(view, later)| later.then(|| view.live.clone()))
+                .collect();
+            self.replay(&mut writer, record)?;
+            for (view, live) in writer.sealed.iter_mut().zip(spared) {
+                view.live = live.unwrap_or_else(|| view.live.clone());
+            }
+            Ok(())
+        };
         let found = wal::find(vfs, &self.dir, meta.wal_first, &mut replay)?;
         let next = found.replay.next_sequence;
         if next < meta.wal_sequence {

@@ -153,6 +153,7 @@ impl Core {
                 rows: chunks.iter().map(|chunk| chunk.live.count() as u64).sum(),
                 dead: 0,
                 deletes: 0,
+                since: 0,
                 indexes: Vec::new(),
             }));
             meta.wal_first = frozen.wal_first;
@@ -191,7 +192,7 @@ impl Core {
 }
 
 /// Groups of chunks of one partition that fit into one segment each.
-fn split(chunks: &[SegmentView]) -> Vec<Vec<SegmentView>> {
+pub fn split(chunks: &[SegmentView]) -> Vec<Vec<SegmentView>> {
     let mut groups: Vec<Vec<SegmentView>> = Vec::new();
     let (mut rows, mut texts) = (0, 0);
     for chunk in chunks {

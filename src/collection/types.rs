@@ -132,6 +132,20 @@ pub(crate) struct Output {
     pub key: Option<String>,
 }
 
+/// The options of an export.
+#[derive(Default)]
+pub struct ExportOptions<'a> {
+    /// Only rows for which it holds; empty for all.
+    pub filter: &'a str,
+    /// The values of the filter's templates as a JSON object; empty for none.
+    pub filter_values: &'a str,
+    /// Leaves out primary keys that auto_id made, for a collection that makes its own: Milvus takes none there. Otherwise
+    /// they are in the file, and the schema beside it says that auto_id is false.
+    pub without_keys: bool,
+    /// Told how many rows are written.
+    pub progress: Option<Progress<'a>>,
+}
+
 /// The rows that a query found, in the order of their primary keys, each key once.
 pub struct QueryResult {
     /// Int64Array or StringArray.

@@ -75,7 +75,7 @@ impl Core {
     }
 
     /// Primary keys never given before. Those of an insert that fails are lost.
-    fn make_ids(&self, count: usize) -> Result<ArrayRef> {
+    pub fn make_ids(&self, count: usize) -> Result<ArrayRef> {
         let count = count as i64;
         let first = self.next_auto_id.fetch_add(count, Ordering::AcqRel);
         if first.checked_add(count).is_none() {

@@ -81,6 +81,10 @@ pub struct SegmentMeta {
     pub dead: u64,
     /// The generation of its file of live rows; 0 where all are live.
     pub deletes: u64,
+    /// Deletes that were logged before this number are older than its rows, and do not concern them: those of an import,
+    /// which no log holds.
+    #[serde(default)]
+    pub since: u64,
     pub indexes: Vec<IndexFileMeta>,
 }
 

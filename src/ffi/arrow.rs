@@ -6,8 +6,9 @@ use super::error::{self, ErrorOut, panic_message};
 use super::input::given;
 use super::result::{self, SearchResult};
 use crate::error::{Code, Error, Result};
+use crate::exchange::Source;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
-use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::{
     Array, ArrayRef, Float32Array, RecordBatch, RecordBatchIterator, StructArray, UInt32Array,
 };
@@ -130,12 +131,12 @@ fn import(array: FFI_ArrowArray, schema: &FFI_ArrowSchema) -> Result<RecordBatch
     };
     given_once(array.is_released(), "array")?;
     given_once(schema.release().is_none(), "schema")?;
-    // arrow-rs asserts what the interface promises (lengths, numbers of children and buffers).
-    // SAFETY: the caller promises structures of the C data interface.
-    let data = catch_unwind(AssertUnwindSafe(|| unsafe { from_ffi(array, schema) }))
-        .unwrap_or_else(|panic| Err(ArrowError::CDataInterface(panic_message(&*panic))))
-        .and_then(|data| data.validate_full().map(|()| data))
-        .map_err(|e| Error::invalid(format!("array does not keep to the Arrow C data interface: {e}")))?;
+    let data = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the caller promises structures of the C data interface.
+        let data = unsafe { from_ffi(array, schema) }?;
+        data.validate_full().map(|()| data)
+    }));
+    let data = kept(data, "array", "data")?;
     if !matches!(data.data_type(), ArrowType::Struct(_)) {
         return Err(Error::invalid(format!(
             "array is of type {}, should be a struct of columns",
@@ -147,6 +148,63 @@ fn import(array: FFI_ArrowArray, schema: &FFI_ArrowSchema) -> Result<RecordBatch
         return Err(Error::invalid(format!("array has {} null rows, should have none", rows.null_count())));
     }
     Ok(RecordBatch::from(rows))
+}
+
+/// A stream that was given, released when it is dropped.
+pub(super) struct Stream(FFI_ArrowArrayStream);
+
+/// Its batches, checked.
+pub(super) struct Batches {
+    reader: RecordBatchStreamReader,
+    rows: u64,
+}
+
+impl Stream {
+    /// Moves it out of what the caller has; `None` for NULL.
+    ///
+    /// # Safety
+    ///
+    /// `stream` must be NULL or point to a structure of the C stream interface.
+    pub(super) unsafe fn take(stream: *mut ArrowArrayStream) -> Option<Stream> {
+        // SAFETY: the same promise.
+        (!stream.is_null()).then(|| Stream(unsafe { FFI_ArrowArrayStream::from_raw(stream.cast()) }))
+    }
+
+    /// Asks for the schema.
+    pub(super) fn open(self) -> Result<Batches> {
+        let reader = catch_unwind(AssertUnwindSafe(|| RecordBatchStreamReader::try_new(self.0)));
+        Ok(Batches { reader: kept(reader, "stream", "stream")?, rows: 0 })
+    }
+}
+
+impl Source for Batches {
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let next = catch_unwind(AssertUnwindSafe(|| {
+            let Some(batch) = self.reader.next().transpose()? else { return Ok(None) };
+            batch.columns().iter().try_for_each(|column| column.to_data().validate_full())?;
+            Ok(Some(batch))
+        }));
+        let batch = kept(next, "stream", "stream")?;
+        self.rows += batch.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+        Ok(batch)
+    }
+
+    /// A stream does not say how long it is: rows.
+    fn done(&self) -> u64 {
+        self.rows
+    }
+
+    fn total(&self) -> u64 {
+        0
+    }
+}
+
+/// What arrow-rs made of the caller's structures: it asserts what the interface promises (lengths, numbers of children
+/// and buffers).
+fn kept<T>(outcome: std::thread::Result<Result<T, ArrowError>>, what: &str, interface: &str) -> Result<T> {
+    outcome.unwrap_or_else(|panic| Err(ArrowError::CDataInterface(panic_message(&*panic)))).map_err(|e| {
+        Error::invalid(format!("{what} does not keep to the Arrow C {interface} interface: {e}"))
+    })
 }
 
 /// Gives a result away as a stream of Arrow batches: columns `_query` (uint32, the number of the query), `_id` and

@@ -43,6 +43,7 @@ pub mod result;
 
 pub mod arrow;
 
+pub mod exchange;
 pub mod partition;
 
 /// Writes safer-ffi's view of the exported functions to `path`, for the generator's cross-check.

@@ -138,6 +138,20 @@ HOLDS(elanus_query_options_partition_names, offsetof(elanus_query_options, parti
 HOLDS(elanus_query_options_partition_name_count, offsetof(elanus_query_options, partition_name_count) == 48 && sizeof(((const elanus_query_options *)0)->partition_name_count) == 8);
 HOLDS(elanus_query_options, sizeof(elanus_query_options) == 56);
 
+HOLDS(elanus_import_options_size, offsetof(elanus_import_options, size) == 0 && sizeof(((const elanus_import_options *)0)->size) == 4);
+HOLDS(elanus_import_options_reserved, offsetof(elanus_import_options, reserved) == 4 && sizeof(((const elanus_import_options *)0)->reserved) == 4);
+HOLDS(elanus_import_options_progress, offsetof(elanus_import_options, progress) == 8 && sizeof(((const elanus_import_options *)0)->progress) == 8);
+HOLDS(elanus_import_options_user_data, offsetof(elanus_import_options, user_data) == 16 && sizeof(((const elanus_import_options *)0)->user_data) == 8);
+HOLDS(elanus_import_options, sizeof(elanus_import_options) == 24);
+
+HOLDS(elanus_export_options_size, offsetof(elanus_export_options, size) == 0 && sizeof(((const elanus_export_options *)0)->size) == 4);
+HOLDS(elanus_export_options_without_keys, offsetof(elanus_export_options, without_keys) == 4 && sizeof(((const elanus_export_options *)0)->without_keys) == 4);
+HOLDS(elanus_export_options_filter, offsetof(elanus_export_options, filter) == 8 && sizeof(((const elanus_export_options *)0)->filter) == 8);
+HOLDS(elanus_export_options_filter_values, offsetof(elanus_export_options, filter_values) == 16 && sizeof(((const elanus_export_options *)0)->filter_values) == 8);
+HOLDS(elanus_export_options_progress, offsetof(elanus_export_options, progress) == 24 && sizeof(((const elanus_export_options *)0)->progress) == 8);
+HOLDS(elanus_export_options_user_data, offsetof(elanus_export_options, user_data) == 32 && sizeof(((const elanus_export_options *)0)->user_data) == 8);
+HOLDS(elanus_export_options, sizeof(elanus_export_options) == 40);
+
 #endif
 
 int main(void) { return 0; }

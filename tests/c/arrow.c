@@ -299,6 +299,86 @@ static void upserts(const elanus_database *database) {
     FAILS(ELANUS_CODE_PARTITION_NOT_FOUND, "partition not found", "nope",
           elanus_partition_upsert_arrow(collection, "nope", &array, &schema, NULL, &error));
     CHECK(array.release == NULL && schema.release == NULL && count_of(collection) == 30);
+}
+
+/* A stream of batches of three rows, the last of which may be spoilt. */
+struct batches {
+    int64_t next, end, bad_at;
+};
+
+static int get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+    struct ArrowArray array;
+    (void)stream;
+    make_rows(&array, out, 0, 1);
+    array.release(&array);
+    return 0;
+}
+
+static int get_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
+    struct batches *batches = (struct batches *)stream->private_data;
+    struct ArrowSchema schema;
+    if (batches->next == batches->end) {
+        out->release = NULL;
+        return 0;
+    }
+    if (batches->next == batches->bad_at)
+        return 5;
+    make_rows(out, &schema, batches->next, 3);
+    schema.release(&schema);
+    if (batches->next == -batches->bad_at)
+        memset((float *)out->children[2]->children[0]->buffers[1] + DIM, 0xff, sizeof(float)); /* NaN */
+    batches->next += 3;
+    return 0;
+}
+
+static const char *last_error(struct ArrowArrayStream *stream) {
+    (void)stream;
+    return "the source is gone";
+}
+
+static void release_stream(struct ArrowArrayStream *stream) {
+    stream->release = NULL;
+    released += 1000;
+}
+
+static void make_stream(struct ArrowArrayStream *stream, struct batches *batches) {
+    memset(stream, 0, sizeof *stream);
+    stream->get_schema = get_schema;
+    stream->get_next = get_next;
+    stream->get_last_error = last_error;
+    stream->release = release_stream;
+    stream->private_data = batches;
+}
+
+static void streams(const elanus_database *database) {
+    elanus_collection *collection = elanus_collection_create(database, "stream", SCHEMA, &error);
+    struct ArrowArrayStream stream;
+    struct batches batches = {0, 300, -1};
+    uint64_t rows = 0;
+    released = 0;
+    make_stream(&stream, &batches);
+    CHECK(elanus_collection_import_arrow(collection, &stream, NULL, &rows, &error) == ELANUS_CODE_OK && rows == 300);
+    /* The stream, its schema and one structure each of every batch: all of them once. */
+    CHECK(stream.release == NULL && released == 1000 + 101 * ALL);
+    CHECK(count_of(collection) == 300 && finds(collection, 0) && finds(collection, 299));
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "stream does not keep to the Arrow C stream interface", "",
+          elanus_collection_import_arrow(collection, &stream, NULL, &rows, &error));
+
+    batches.next = 300;
+    batches.end = 600;
+    batches.bad_at = 420;
+    make_stream(&stream, &batches);
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "stream", "the source is gone",
+          elanus_collection_import_arrow(collection, &stream, NULL, &rows, &error));
+    batches.next = 300;
+    batches.bad_at = -420;
+    make_stream(&stream, &batches);
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "row 121", "field v", /* of the stream */
+          elanus_collection_import_arrow(collection, &stream, NULL, &rows, &error));
+    make_stream(&stream, &batches);
+    FAILS(ELANUS_CODE_MISSING_PARAMETER, "collection", "NULL",
+          elanus_collection_import_arrow(NULL, &stream, NULL, &rows, &error));
+    CHECK(stream.release == NULL && rows == 300 && count_of(collection) == 300);
     elanus_collection_free(collection);
 }
 
@@ -311,6 +391,7 @@ int main(void) {
     out(collection);
     round_trip(database, collection);
     upserts(database);
+    streams(database);
     elanus_collection_free(collection);
     elanus_database_free(database);
     /* Once the engine let go of the rows, all that was handed over is released. */

@@ -71,6 +71,9 @@ static void handles(void) {
     MISSING("collection", elanus_index_get_state(NULL, "v", &state, NULL, &error));
     MISSING("collection", elanus_collection_search(NULL, "v", query, 1, DIM, NULL, &error));
     MISSING("collection", elanus_collection_search_binary(NULL, "v", (uint8_t *)query, 1, 8, NULL, &error));
+    MISSING("collection", elanus_collection_import(NULL, NULL, 0, NULL, &count, &error));
+    MISSING("collection", elanus_collection_import_arrow(NULL, NULL, NULL, &count, &error));
+    MISSING("collection", elanus_collection_export(NULL, "a.json", NULL, &count, &error));
     MISSING("result", elanus_result_export_arrow(NULL, &stream, &error));
     /* Outputs are written only on success. */
     CHECK(has && count == 5 && progress.total_rows == 1 && state == ELANUS_INDEX_STATE_FAILED);
@@ -101,6 +104,7 @@ static void accessors(void) {
 
 static void arguments(const elanus_database *database, const elanus_collection *collection) {
     float query[DIM] = {0};
+    const char *no_path = NULL;
     elanus_index_state state;
     elanus_load_state load;
     elanus_result *result;
@@ -120,6 +124,10 @@ static void arguments(const elanus_database *database, const elanus_collection *
     MISSING("ids", elanus_collection_delete_varchar(collection, NULL, 1, NULL, &error));
     MISSING("filter", elanus_collection_count_matching(collection, NULL, NULL, (uint64_t *)query, &error));
     MISSING("count", elanus_collection_count_matching(collection, "id > 1", NULL, NULL, &error));
+    MISSING("paths", elanus_collection_import(collection, NULL, 1, NULL, NULL, &error));
+    MISSING("paths[0]", elanus_collection_import(collection, &no_path, 1, NULL, NULL, &error));
+    MISSING("stream", elanus_collection_import_arrow(collection, NULL, NULL, NULL, &error));
+    MISSING("path", elanus_collection_export(collection, NULL, NULL, NULL, &error));
     MISSING("filter", elanus_collection_delete_matching(collection, NULL, NULL, NULL, &error));
     MISSING("columns", elanus_collection_upsert(collection, NULL, 2, NULL, &error));
     MISSING("array", elanus_collection_upsert_arrow(collection, NULL, NULL, NULL, &error));

@@ -12,7 +12,7 @@ use elanus::schema::Field;
 use elanus::storage::fault::{Cut, Fault, FaultDisk};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,6 +38,8 @@ enum Step {
     /// Its keys are those of the range.
     DropPartition(&'static str, &'static str, i64, i64),
     Alias(&'static str, &'static str),
+    /// Of keys that are not there.
+    Import(&'static str, i64, i64),
     Flush(&'static str),
     Compact(&'static str),
     Index(&'static str, &'static str),
@@ -66,7 +68,10 @@ const SCRIPT: &[Step] = &[
     AddField("a"),
     Insert("a", 110, 112),
     Delete("a", 105, 111),
+    Import("a", 106, 109),
+    Delete("a", 107, 108),
     Create("b"),
+    Import("b", 60, 62),
     Insert("b", 0, 7),
     Flush("a"),
     Delete("a", 30, 40),
@@ -74,6 +79,7 @@ const SCRIPT: &[Step] = &[
     Compact("a"),
     Insert("a", 120, 130),
     Delete("a", 42, 45),
+    Import("a", 43, 45),
     Index("a", r#"{"index_type":"IVF_FLAT","metric_type":"IP","params":{"nlist":2}}"#),
     Rename("b", "c"),
     Insert("c", 50, 55),
@@ -131,6 +137,9 @@ impl Step {
             Delete(name, from, to) => {
                 database.collection(name)?.delete(&keys(&(from..to).collect::<Vec<_>>())).map(drop)
             }
+            Import(name, from, to) => {
+                database.collection(name)?.import(&[&import_path(from, to)], None).map(drop)
+            }
             Flush(name) => database.collection(name)?.flush(),
             Compact(name) => database.collection(name)?.compact(true, None),
             Index(name, description) => {
@@ -161,6 +170,13 @@ impl Step {
             | Upsert(name, from, to)
             | InsertInto(name, _, from, to)
             | UpsertInto(name, _, from, to) => state.get_mut(name)?.extend(from..to),
+            Import(name, from, to) => {
+                let keys = state.get_mut(name)?;
+                if keys.range(from..to).next().is_some() {
+                    return None;
+                }
+                keys.extend(from..to);
+            }
             Delete(name, from, to) | DropPartition(name, _, from, to) => {
                 state.get_mut(name)?.retain(|id| !(from..to).contains(id))
             }
@@ -197,6 +213,21 @@ fn vector(id: i64) -> Vec<f32> {
     Random(id as u64).vector(DIM)
 }
 
+fn import_path(from: i64, to: i64) -> PathBuf {
+    PathBuf::from(format!("/{from}-{to}.jsonl"))
+}
+
+/// Puts the files that the script imports onto the disk.
+fn make_files(disk: &FaultDisk) {
+    for step in SCRIPT {
+        if let Import(_, from, to) = *step {
+            let line =
+                |id: i64| format!("{{\"id\":{id},\"text\":\"{}\",\"v\":{:?}}}\n", text_of(id), vector(id));
+            disk.tamper(&import_path(from, to), (from..to).map(line).collect::<String>().as_bytes());
+        }
+    }
+}
+
 fn open_on(disk: &FaultDisk) -> Result<Database, Error> {
     let options = Options { threads: 1, index_min_rows: 20, auto_compaction: false, ..Options::default() };
     Database::open_with(Arc::new(disk.clone()), Path::new("/db"), options)
@@ -211,6 +242,7 @@ struct Left {
 /// Runs the script until the disk ends it.
 fn run_script(disk: &FaultDisk, stop_at_error: bool) -> Left {
     let mut left = Left { certain: State::new(), possible: None };
+    make_files(disk);
     let Ok(database) = open_on(disk) else { return left };
     for step in SCRIPT {
         let Some(after) = step.apply(&left.certain) else { continue };

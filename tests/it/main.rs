@@ -9,6 +9,7 @@ mod concurrent;
 mod crash;
 mod data;
 mod durable;
+mod exchange;
 mod filter;
 mod flip;
 mod indexes;

@@ -188,6 +188,9 @@ impl Core {
         }
         self.commit(|meta| {
             let at = meta.segments.iter().position(|s| job.ids.contains(&s.id)).unwrap_or(0);
+            let sources = meta.segments.iter().filter(|s| job.ids.contains(&s.id));
+            // What was deleted before the newest of the sources came is no longer in the merged rows.
+            let since = sources.map(|s| s.since).max().unwrap_or(0);
             meta.segments.retain(|segment| !job.ids.contains(&segment.id));
             let counters = &mut meta.compaction;
             counters.completed += 1;
@@ -208,6 +211,7 @@ impl Core {
                         rows: job.rows as u64,
                         dead: live.dead() as u64,
                         deletes: u64::from(live.dead() > 0),
+                        since,
                         indexes: definition.and_then(of_definition).into_iter().collect(),
                     },
                 );

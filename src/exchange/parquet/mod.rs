@@ -1,0 +1,10 @@
+//! Parquet files. Compression: none or SNAPPY, which pandas, pyarrow, DuckDB, Spark and Milvus' BulkWriter write unless told
+//! otherwise.
+
+mod pages;
+mod read;
+mod thrift;
+mod write;
+
+pub use read::Reader;
+pub use write::Writer;
