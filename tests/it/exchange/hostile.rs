@@ -101,7 +101,7 @@ fn sizes_and_counts_that_cannot_be() {
         "{message}"
     );
 
-    let zeros: ArrayRef = Arc::new(UInt8Array::from(vec![0; 40_000_000]));
+    let zeros: ArrayRef = Arc::new(UInt8Array::from(vec![0; 20_000_000]));
     let item = Arc::new(ArrowField::new("element", ArrowType::UInt8, false));
     let one: ArrayRef =
         Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([zeros.len()]), zeros, None));
@@ -113,7 +113,7 @@ fn sizes_and_counts_that_cannot_be() {
     assert!(bytes.len() < 100_000);
     fs::write(&path, &bytes).unwrap();
     let message = refused(&collection, &[&path]);
-    assert!(message.contains("column v of row group 0: 40000000 values of 1 rows"), "{message}");
+    assert!(message.contains("column v of row group 0: 20000000 values of 1 rows"), "{message}");
 }
 
 #[test]
