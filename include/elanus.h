@@ -926,7 +926,10 @@ typedef struct elanus_search_options {
     int32_t round_decimal;
     /** After how many milliseconds to give up with ELANUS_CODE_TIMEOUT; 0 for never. */
     uint32_t timeout_ms;
-    /** Names of fields to return with the hits, or `*` for all; NULL for none. */
+    /**
+     * Names of fields or dynamic keys to return with the hits, or `*` for all fields; NULL for none. A dynamic key comes as
+     * JSON, null in the rows that lack it.
+     */
     const char *const *output_fields;
     /** How many names. */
     size_t output_field_count;
@@ -1015,7 +1018,10 @@ typedef struct elanus_query_options {
      * The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
      */
     const char *filter_values;
-    /** Names of fields to return with the keys, or `*` for all; NULL for none. */
+    /**
+     * Names of fields or dynamic keys to return with the keys, or `*` for all fields; NULL for none. A dynamic key comes as
+     * JSON, null in the rows that lack it.
+     */
     const char *const *output_fields;
     /** How many names. */
     size_t output_field_count;
