@@ -70,7 +70,8 @@ fn one(
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
     let input = Input::new(rows, column)?;
-    if *test == Test::Null && !(column.data_type == DataType::Json && !column.path.is_empty()) {
+    let in_json = column.data_type == DataType::Json && !column.path.is_empty();
+    if *test == Test::Null && !in_json {
         // A null array has no elements either.
         let present = if column.index().is_some() { input.there } else { input.valid };
         let nulls = present.map_or(BooleanBuffer::new_unset(rows.num_rows()), |present| !present.inner());
@@ -82,7 +83,7 @@ fn one(
         _ => scalar(&input.array, column.data_type, test)?,
     };
     // What JSON has of a null row is null too: its text is empty.
-    if *test == Test::Null {
+    if in_json && *test == Test::Null {
         return Ok(if opposite { !&bits } else { bits });
     }
     Ok(masked(bits, opposite, &[&input]))
