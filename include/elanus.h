@@ -750,7 +750,7 @@ typedef struct elanus_column {
     /** For vectors: floats or bits a row. Else 0. */
     uint64_t dim;
     /**
-     * A byte a row: 0 for a null, whose value is not looked at. NULL where every row has a value.
+     * A byte a row: 0 for a null, whose value does not matter, but that texts are UTF-8. NULL where every row has a value.
      */
     const uint8_t *valid;
     /**

@@ -117,17 +117,22 @@ where
 }
 
 pub(super) fn check_json(field: &Field, row: usize, text: &str) -> Result<()> {
-    let name = &field.name;
-    if text.len() > MAX_JSON {
-        return Err(Error::invalid(format!(
-            "length of json field {name} exceeds max length, row number: {row}, length: {}, max length: {MAX_JSON}",
-            text.len()
-        )));
-    }
+    check_json_length(field, row, text)?;
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|e| {
+        let name = &field.name;
         Error::invalid(format!("the value of json field {name} is not JSON, row number: {row}: {e}"))
     })?;
     Ok(())
+}
+
+pub(super) fn check_json_length(field: &Field, row: usize, text: &str) -> Result<()> {
+    if text.len() <= MAX_JSON {
+        return Ok(());
+    }
+    let (name, length) = (&field.name, text.len());
+    Err(Error::invalid(format!(
+        "length of json field {name} exceeds max length, row number: {row}, length: {length}, max length: {MAX_JSON}"
+    )))
 }
 
 /// Float vectors from any list layout of Arrow whose lists are all `dim` long.

@@ -101,7 +101,7 @@ pub struct Column<'a> {
     pub count: u64,
     /// For vectors: floats or bits a row. Else 0.
     pub dim: u64,
-    /// A byte a row: 0 for a null, whose value is not looked at. NULL where every row has a value.
+    /// A byte a row: 0 for a null, whose value does not matter, but that texts are UTF-8. NULL where every row has a value.
     pub valid: *const u8,
     /// For ARRAY: the elanus_data_type of the elements, which `data` has one after the other. Else 0.
     pub element_type: u32,

@@ -278,7 +278,8 @@ impl Scope<'_> {
             let shown = self.shown(item);
             return Err(format!("'is null' can only be used on single fields, but got: {shown}"));
         };
-        let can_be = column.nullable || (column.is_json() && !column.path.is_empty());
+        // A path into JSON may lead nowhere, and an array may be shorter.
+        let can_be = column.nullable || !column.path.is_empty();
         let predicate = if can_be { Predicate::Column(column, Test::Null) } else { Predicate::Always(false) };
         Ok(Typed::Predicate(if negated { !predicate } else { predicate }))
     }

@@ -299,6 +299,7 @@ static void upserts(const elanus_database *database) {
     FAILS(ELANUS_CODE_PARTITION_NOT_FOUND, "partition not found", "nope",
           elanus_partition_upsert_arrow(collection, "nope", &array, &schema, NULL, &error));
     CHECK(array.release == NULL && schema.release == NULL && count_of(collection) == 30);
+    elanus_collection_free(collection);
 }
 
 /* A stream of batches of three rows, the last of which may be spoilt. */
@@ -382,6 +383,48 @@ static void streams(const elanus_database *database) {
     elanus_collection_free(collection);
 }
 
+/* Validity bitmaps go in and come out; a column that is no field is a dynamic key. */
+static void nulls(const elanus_database *database) {
+    static const char *const fields[] = {"tag", "more"};
+    elanus_collection *collection = elanus_collection_create(
+        database, "nulls",
+        "{\"enable_dynamic_field\":true,\"fields\":[{\"name\":\"id\",\"data_type\":\"Int64\",\"is_primary\":true},"
+        "{\"name\":\"tag\",\"data_type\":\"VarChar\",\"max_length\":99,\"nullable\":true},"
+        "{\"name\":\"v\",\"data_type\":\"FloatVector\",\"dim\":8}]}",
+        &error);
+    elanus_query_options options = ELANUS_QUERY_OPTIONS_INIT;
+    struct ArrowArrayStream stream;
+    struct ArrowSchema schema;
+    struct ArrowArray array;
+    elanus_result *result;
+    uint8_t *validity = (uint8_t *)calloc(1, 64);
+    uint64_t count = 0;
+    make_rows(&array, &schema, 1, 3);
+    validity[0] = 5;
+    array.children[1]->buffers[0] = validity;
+    array.children[1]->null_count = 1;
+    schema.children[1]->flags = ARROW_FLAG_NULLABLE;
+    CHECK(insert(collection, &array, &schema, NULL) == ELANUS_CODE_OK);
+    make_rows(&array, &schema, 4, 2);
+    schema.children[1]->name = "more";
+    CHECK(insert(collection, &array, &schema, NULL) == ELANUS_CODE_OK);
+    CHECK(elanus_collection_count_matching(collection, "tag is null", NULL, &count, &error) == ELANUS_CODE_OK);
+    CHECK(count == 3);
+    options.output_fields = fields;
+    options.output_field_count = 2;
+    result = elanus_collection_query(collection, "tag is null", &options, &error);
+    CHECK(elanus_result_export_arrow(result, &stream, &error) == ELANUS_CODE_OK);
+    elanus_result_free(result);
+    CHECK(stream.get_schema(&stream, &schema) == 0 && stream.get_next(&stream, &array) == 0);
+    CHECK(schema.n_children == 3 && (schema.children[1]->flags & ARROW_FLAG_NULLABLE) != 0);
+    CHECK(array.length == 3 && array.children[1]->null_count == 3 && array.children[2]->null_count == 1);
+    CHECK(memcmp(array.children[2]->buffers[2], "\"tag 4\"\"tag 5\"", 14) == 0);
+    schema.release(&schema);
+    array.release(&array);
+    stream.release(&stream);
+    elanus_collection_free(collection);
+}
+
 int main(void) {
     char *folder = new_folder();
     elanus_database *database = elanus_database_open(folder, NULL, &error);
@@ -392,6 +435,7 @@ int main(void) {
     round_trip(database, collection);
     upserts(database);
     streams(database);
+    nulls(database);
     elanus_collection_free(collection);
     elanus_database_free(database);
     /* Once the engine let go of the rows, all that was handed over is released. */

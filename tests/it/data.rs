@@ -187,6 +187,8 @@ const FILTERS: &[(&str, Holds)] = &[
     ("not (ai[1] > 3)", |row| {
         !row["ai"].is_null() && list(row, "ai").get(1).is_none_or(|n| n.as_i64() <= Some(3))
     }),
+    ("ai[1] is null", |row| list(row, "ai").len() < 2),
+    ("at[0] is not null", |row| !list(row, "at").is_empty()),
     ("ai[0] + 1 == 3", |row| list(row, "ai").first().is_some_and(|n| *n == 2)),
     ("ai[0] == n", |row| list(row, "ai").first().is_some_and(|n| *n == row["n"])),
     ("array_contains(ai, 2)", |row| list(row, "ai").contains(&json!(2))),

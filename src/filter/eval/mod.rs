@@ -8,6 +8,7 @@ mod seek;
 
 use crate::error::{Error, Result};
 use crate::filter::predicate::{Column, Predicate, Test};
+use crate::filter::syntax::Compare;
 use crate::schema::DataType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
@@ -41,29 +42,51 @@ fn eval(
         Predicate::All(parts) => all(parts, opposite, rows, among),
         Predicate::Any(parts) if opposite => all(parts, opposite, rows, among),
         Predicate::Any(parts) => any(parts, opposite, rows, among),
-        Predicate::Column(column, test) => {
-            let input = Input::new(rows, column)?;
-            if *test == Test::Null && column.path.is_empty() {
-                let nulls = input.valid.map_or(BooleanBuffer::new_unset(count), |valid| !valid.inner());
-                return Ok(if opposite { !&nulls } else { nulls });
-            }
-            let bits = match column.data_type {
-                DataType::Json => json::rows(&input.array, &column.path, test, among)?,
-                DataType::Array => lists::rows(&input.array, column, test, among)?,
-                _ => scalar(&input.array, column.data_type, test)?,
-            };
-            // What JSON has of a null row is null too: its text is empty.
-            if *test == Test::Null {
-                return Ok(if opposite { !&bits } else { bits });
-            }
-            Ok(masked(bits, opposite, &[&input]))
-        }
-        Predicate::Fields(left, op, right) => {
-            let (a, b) = (Input::new(rows, left)?, Input::new(rows, right)?);
-            let bits = pairs::rows((&a.array, left), *op, (&b.array, right), among)?;
-            Ok(masked(bits, opposite, &[&a, &b]))
-        }
+        Predicate::Column(column, test) => one(column, test, opposite, rows, among),
+        Predicate::Fields(left, op, right) => two((left, *op, right), opposite, rows, among),
     }
+}
+
+/// A comparison of two columns.
+#[inline(never)]
+fn two(
+    (left, op, right): (&Column, Compare, &Column),
+    opposite: bool,
+    rows: &RecordBatch,
+    among: Option<&BooleanBuffer>,
+) -> Result<BooleanBuffer> {
+    let (a, b) = (Input::new(rows, left)?, Input::new(rows, right)?);
+    let bits = pairs::rows((&a.array, left), op, (&b.array, right), among)?;
+    Ok(masked(bits, opposite, &[&a, &b]))
+}
+
+/// A condition on one column. Apart, so that what goes down a nested filter takes little stack.
+#[inline(never)]
+fn one(
+    column: &Column,
+    test: &Test,
+    opposite: bool,
+    rows: &RecordBatch,
+    among: Option<&BooleanBuffer>,
+) -> Result<BooleanBuffer> {
+    let input = Input::new(rows, column)?;
+    let in_json = column.data_type == DataType::Json && !column.path.is_empty();
+    if *test == Test::Null && !in_json {
+        // A null array has no elements either.
+        let present = if column.index().is_some() { input.there } else { input.valid };
+        let nulls = present.map_or(BooleanBuffer::new_unset(rows.num_rows()), |present| !present.inner());
+        return Ok(if opposite { !&nulls } else { nulls });
+    }
+    let bits = match column.data_type {
+        DataType::Json => json::rows(&input.array, &column.path, test, among)?,
+        DataType::Array => lists::rows(&input.array, column, test, among)?,
+        _ => scalar(&input.array, column.data_type, test)?,
+    };
+    // What JSON has of a null row is null too: its text is empty.
+    if in_json && *test == Test::Null {
+        return Ok(if opposite { !&bits } else { bits });
+    }
+    Ok(masked(bits, opposite, &[&input]))
 }
 
 /// A column that a condition looks at.

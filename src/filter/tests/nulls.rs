@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 const ROWS: usize = 130;
 
+type Holds = Box<dyn Fn(&Plain) -> Option<bool>>;
+
 /// A condition, as text and for a row of the plain values.
 struct Condition {
     text: String,
-    holds: Box<dyn Fn(&Plain) -> Option<bool>>,
+    holds: Holds,
 }
 
 /// A row.
@@ -46,7 +48,7 @@ fn batch(rows: &[Plain]) -> RecordBatch {
 
 fn leaf(random: &mut Random) -> Condition {
     let n = random.below(4) as i64;
-    let made = |text: String, holds: Box<dyn Fn(&Plain) -> Option<bool>>| Condition { text, holds };
+    let made = |text: String, holds: Holds| Condition { text, holds };
     match random.below(9) {
         0 => made(format!("a == {n}"), Box::new(move |row| row.a.map(|a| a == n))),
         1 => made(format!("a != {n}"), Box::new(move |row| row.a.map(|a| a != n))),
