@@ -144,13 +144,6 @@ impl<D: Domain> Hnsw<D> {
         Ok(Hnsw { shape, domain, rows, levels })
     }
 
-    /// Whether the graph is likely to cost less than to look at each allowed row. The search has to go as much further as
-    /// rows are rarer, and meets about `m` new nodes with each that it expands.
-    fn is_worth_it(&self, wanted: usize, allowed: usize) -> bool {
-        let scored = (wanted * self.shape.m) as f64 * self.rows.len() as f64 / allowed as f64;
-        wanted < allowed && scored < (allowed * D::EXACT_COST) as f64
-    }
-
     /// The hits of the one query of `probe` by the graph; false if it found too few, or gave up because allowed rows are
     /// rarer around the query than elsewhere.
     fn search_graph(
@@ -186,13 +179,9 @@ impl<D: Domain> Hnsw<D> {
 }
 
 impl<D: Domain> Index for Hnsw<D> {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let allowed = probe.allow.map_or(self.rows.len(), BooleanBuffer::count_set_bits);
-        let wanted = probe.params.count("ef").max(probe.k);
-        if !self.is_worth_it(wanted, allowed) {
-            self.domain.scan(probe, tops);
-            return Ok(());
-        }
+        let wanted = wanted(probe);
         for (probe, top) in probe.each(tops.len()).zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
                 break;
@@ -202,6 +191,24 @@ impl<D: Domain> Index for Hnsw<D> {
             }
         }
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The search has to go as much further as rows are rarer, and meets about `m` new nodes with each that it expands.
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
+        let wanted = wanted(probe);
+        if wanted >= allowed {
+            return f64::INFINITY;
+        }
+        let scored = (wanted * self.shape.m) as f64 * self.rows.len() as f64 / allowed as f64;
+        scored / D::EXACT_COST as f64
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        self.domain.scan(probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
@@ -222,6 +229,11 @@ impl<D: Domain> Index for Hnsw<D> {
         let links: usize = self.levels.iter().map(|level| level.table.len()).sum();
         self.domain.memory() + (links + self.rows.len()) * size_of::<u32>()
     }
+}
+
+/// The width of a search.
+fn wanted(probe: &Probe) -> usize {
+    probe.params.count("ef").max(probe.k)
 }
 
 impl Level {

@@ -92,13 +92,6 @@ impl Nsg {
         Ok(Nsg { vectors, space, rows, links, out_degree: shape.out_degree, entry })
     }
 
-    /// Whether the graph is likely to cost less than to look at each allowed row. The search has to go as much further as
-    /// rows are rarer, and about half of the links of a node that it expands lead to new ones.
-    fn is_worth_it(&self, wanted: usize, allowed: usize) -> bool {
-        let scored = (wanted * self.out_degree / 2) as f64 * self.rows.len() as f64 / allowed as f64;
-        wanted < allowed && scored < (allowed * EXACT_COST) as f64
-    }
-
     /// The hits of one query by the graph; false if it found too few, or gave up because allowed rows are rarer around
     /// the query than elsewhere.
     fn search_graph(
@@ -132,14 +125,10 @@ impl Nsg {
 
 impl Index for Nsg {
     /// Milvus' `search_length` is the width of the search; one below k finds k rows all the same (Milvus 1.x pads with -1).
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let allowed = probe.allow.map_or(self.rows.len(), BooleanBuffer::count_set_bits);
-        let wanted = probe.params.count("search_length").max(probe.k);
+        let wanted = wanted(probe);
         let metric = self.space.metric;
-        if !self.is_worth_it(wanted, allowed) {
-            exact::scan(metric, &self.vectors, probe, tops);
-            return Ok(());
-        }
         for (query, top) in probe.floats().chunks_exact(self.vectors.dim()).zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
                 break;
@@ -149,6 +138,25 @@ impl Index for Nsg {
             }
         }
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The search has to go as much further as rows are rarer, and about half of the links of a node that it expands lead
+    /// to new ones.
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
+        let wanted = wanted(probe);
+        if wanted >= allowed {
+            return f64::INFINITY;
+        }
+        let scored = (wanted * self.out_degree / 2) as f64 * self.rows.len() as f64 / allowed as f64;
+        scored / EXACT_COST as f64
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        exact::scan(self.space.metric, &self.vectors, probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
@@ -163,6 +171,11 @@ impl Index for Nsg {
     fn memory(&self) -> usize {
         self.space.memory() + (self.links.len() + self.rows.len()) * size_of::<u32>()
     }
+}
+
+/// The width of a search.
+fn wanted(probe: &Probe) -> usize {
+    probe.params.count("search_length").max(probe.k)
 }
 
 fn shape(spec: &IndexSpec) -> Shape {
