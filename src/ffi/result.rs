@@ -7,8 +7,8 @@ use super::column::Column;
 use super::error;
 use super::input::owned_text;
 use crate::collection::{QueryResult, SearchResult as Hits};
-use crate::error::{Error, Result};
-use crate::schema::Schema;
+use crate::error::Result;
+use crate::schema::{DataType, Schema};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use view::View;
 
 /// The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. A query gives one too,
-/// its rows as the hits of one query without scores; and an insert, the keys of its rows without columns.
+/// its rows as the hits of one query without scores (for `count(*)` one row without a key); and an insert, the keys of its rows without columns.
 ///
 /// It never changes, so that any number of threads may read it; what its functions point to lives until
 /// elanus_result_free().
@@ -41,7 +41,7 @@ impl SearchResult {
     }
 
     pub(super) fn rows(found: QueryResult, schema: &Schema) -> Result<SearchResult> {
-        let offsets = vec![0, found.ids.len() as u64];
+        let offsets = vec![0, found.columns.num_rows() as u64];
         Self::new(schema, offsets, found.ids, None, found.columns)
     }
 
@@ -54,10 +54,9 @@ impl SearchResult {
     ) -> Result<SearchResult> {
         let names = rows.schema();
         let views = names.fields().iter().zip(rows.columns()).map(|(given, column)| {
-            let (_, field) = schema
-                .field(given.name())
-                .ok_or_else(|| Error::internal(format!("the result has a column {}", given.name())))?;
-            View::new(field, column)
+            // What is no field is a count.
+            let data_type = schema.field(given.name()).map_or(DataType::Int64, |(_, field)| field.data_type);
+            View::new(given.name(), data_type, column)
         });
         let id_texts = match ids.as_string_opt::<i32>() {
             // A C text ends at its first NUL; elanus_result_ids() has the rest.
@@ -69,7 +68,7 @@ impl SearchResult {
         Ok(SearchResult {
             offsets,
             id_texts: id_texts?,
-            id_view: View::new(schema.primary(), &ids)?,
+            id_view: View::new(&schema.primary().name, schema.primary().data_type, &ids)?,
             ids,
             scores,
             views: views.collect::<Result<_>>()?,
@@ -119,7 +118,7 @@ pub extern "C" fn elanus_result_nq(result: Option<&SearchResult>) -> usize {
 /// Safe beside any call but elanus_result_free(). Since 0.1.
 #[ffi_export]
 pub extern "C" fn elanus_result_count(result: Option<&SearchResult>) -> usize {
-    result.map_or(0, |r| r.ids.len())
+    result.map_or(0, |r| r.offsets.last().map_or(0, |&total| total as usize))
 }
 
 /// Says which hits belong to which query.

@@ -13,4 +13,5 @@ mod indexes;
 mod life;
 mod model;
 mod refresh;
+mod search;
 mod support;

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::ffi::column::Column;
-use crate::schema::Field;
+use crate::schema::DataType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -28,9 +28,9 @@ unsafe impl Send for View {}
 unsafe impl Sync for View {}
 
 impl View {
-    pub(super) fn new(field: &Field, array: &ArrayRef) -> Result<View> {
+    pub(super) fn new(field: &str, data_type: DataType, array: &ArrayRef) -> Result<View> {
         let name: char_p::Box =
-            field.name.clone().try_into().map_err(|_| Error::internal("a field name with a NUL"))?;
+            field.to_owned().try_into().map_err(|_| Error::internal("a field name with a NUL"))?;
         let (mut offsets, mut bytes, mut dim) = (Vec::new(), Vec::new(), 0);
         let data = match array.data_type() {
             ArrowType::Boolean => {
@@ -58,13 +58,13 @@ impl View {
                 dim = *width as u64 * 8;
                 array.as_fixed_size_binary().value_data().as_ptr().cast::<c_void>()
             }
-            other => return Err(Error::internal(format!("field {} came out as {other}", field.name))),
+            other => return Err(Error::internal(format!("field {field} came out as {other}"))),
         };
         // SAFETY: the text lives on the heap as long as the view, which gives the column out only by reference.
         let lasting = unsafe { std::mem::transmute::<char_p::Ref<'_>, char_p::Ref<'static>>(name.as_ref()) };
         let column = Column {
             size: size_of::<Column>() as u32,
-            data_type: field.data_type.number(),
+            data_type: data_type.number(),
             name: Some(lasting),
             data,
             offsets: super::pointer(&offsets),
