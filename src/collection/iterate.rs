@@ -4,7 +4,7 @@
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::merge::{Batch, Found, Merger, Target};
 use crate::collection::query::{COUNT, Limit, one_a_key};
-use crate::collection::request::{MAX_TOPK, Request, check_queries, not_exist};
+use crate::collection::request::{MAX_TOPK, check_queries, not_exist};
 use crate::collection::search::Prepared;
 use crate::collection::types::{IteratorOptions, QueryOptions, QueryResult, SearchOptions, SearchResult};
 use crate::error::{Error, Result};
@@ -70,7 +70,8 @@ impl SearchIterator {
         if options.group_by_field.is_some_and(|name| !name.is_empty()) {
             return Err(Error::invalid("Not allowed to do groupBy when doing iteration"));
         }
-        let options = SearchOptions { topk: batch, output_fields: options.output_fields.clone(), ..*options };
+        // A knob that must not be below topk may well be below a batch: it is no limit of an index.
+        let options = SearchOptions { topk: 1, output_fields: options.output_fields.clone(), ..*options };
         let filter = core.filter(options.filter, options.filter_values)?;
         let (_, checked) = core.schema.field(field).ok_or_else(|| not_exist(field))?;
         check_queries(checked, query, 1)?;
@@ -118,11 +119,10 @@ impl SearchIterator {
     /// with its square.
     fn find_more(&self, state: &mut Walk, limit: &Limit) -> Result<()> {
         let wanted = state.found.max(self.batch).min(MAX_TOPK);
-        let Request { k, .. } = self.prepared.request;
         let merger = Merger::new(&self.prepared.request, &state.left, limit.stop());
-        let hits = merger.search(self.batch_of_one(), wanted.max(k))?.pop().unwrap_or_default();
+        let hits = merger.search(self.batch_of_one(), wanted)?.pop().unwrap_or_default();
         limit.check("search")?;
-        state.is_over = hits.len() < wanted.max(k);
+        state.is_over = hits.len() < wanted;
         let keys = |hit: &Found| self.prepared.targets[hit.target as usize].rows.key(hit.row as usize);
         for target in &mut state.left {
             let mut rows = Vec::new();

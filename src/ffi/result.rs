@@ -17,7 +17,8 @@ use std::sync::Arc;
 use view::View;
 
 /// The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. A query gives one too,
-/// its rows as the hits of one query without scores (for `count(*)` one row without a key); and an insert, the keys of its rows without columns.
+/// its rows as the hits of one query without scores (for `count(*)` one row without a key); and an insert, the keys of its
+/// rows without columns.
 ///
 /// It never changes, so that any number of threads may read it; what its functions point to lives until
 /// elanus_result_free().
