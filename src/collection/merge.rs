@@ -1,8 +1,9 @@
 //! Searching the segments of a snapshot and merging what they found: best score first, then smaller primary key, and
 //! each primary key once.
 
+use crate::collection::request::Request;
 use crate::error::Result;
-use crate::index::catalog::{Metric, SearchParams};
+use crate::index::catalog::{Metric, Range as Bounds, SearchParams};
 use crate::index::{Probe, Queries, Scratch, exact};
 use crate::kernel::topk::TopK;
 use crate::segment::{Key, Live, LoadedIndex, Rows};
@@ -39,7 +40,13 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// How much farther each look for hits that are not too near goes.
+const FARTHER: usize = 4;
+/// Once it would want one row in so many, it looks at all of them.
+const ALL_FROM_ONE_IN: usize = 16;
+
 /// A segment that is searched.
+#[derive(Clone)]
 pub struct Target {
     pub rows: Arc<Rows>,
     pub live: Live,
@@ -56,10 +63,13 @@ pub struct Found {
 }
 
 /// What a batch of queries shares.
+#[derive(Clone, Copy)]
 pub struct Merger<'a> {
     pub targets: &'a [Target],
     pub metric: Metric,
     pub params: &'a SearchParams,
+    /// Where the scores of hits must lie.
+    pub range: Bounds,
     pub stop: &'a AtomicBool,
 }
 
@@ -83,7 +93,13 @@ thread_local! {
     static WORKSPACE: Cell<Option<Box<Workspace>>> = const { Cell::new(None) };
 }
 
-impl Merger<'_> {
+impl<'a> Merger<'a> {
+    /// Of a checked search of `targets`.
+    pub fn new(request: &'a Request, targets: &'a [Target], stop: &'a AtomicBool) -> Merger<'a> {
+        let Request { spec, params, range, .. } = request;
+        Merger { targets, metric: spec.metric, params, range: *range, stop }
+    }
+
     /// The `k` best rows of each query.
     pub fn search(&self, queries: Batch, k: usize) -> Result<Vec<Vec<Found>>> {
         let mut workspace = WORKSPACE.take().unwrap_or_default();
@@ -110,13 +126,19 @@ impl Merger<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
+            if target.live.count() == 0 {
+                continue;
+            }
             let k = k.min(target.live.count());
             tops.iter_mut().for_each(|top| top.reset(k));
             let (allow, stop) = (target.live.bits(), self.stop);
             let probe = Probe { queries: queries.values, k, allow, params: self.params, stop };
-            match &target.index {
-                Some(index) => index.index().search(&probe, &mut workspace.scratch, tops)?,
-                None => exact::search(self.metric, target.rows.vectors(), &probe, tops),
+            self.search_target(target, &probe, &mut workspace.scratch, tops)?;
+            if self.range.is_bounded() {
+                for (query, top) in tops.iter_mut().enumerate() {
+                    let probe = Probe { queries: queries.slice(query..query + 1).values, ..probe };
+                    self.keep_in_range(target, &probe, &mut workspace.scratch, top)?;
+                }
             }
             for (top, candidates) in tops.iter().zip(&mut candidates) {
                 let found = |hit: &crate::kernel::topk::Hit| Found {
@@ -132,6 +154,55 @@ impl Merger<'_> {
             }
         }
         Ok(candidates)
+    }
+
+    /// Pushes into `tops`, which keep so many hits as `probe` wants, the best rows of a segment.
+    fn search_target(
+        &self,
+        target: &Target,
+        probe: &Probe,
+        scratch: &mut Scratch,
+        tops: &mut [TopK],
+    ) -> Result<()> {
+        match &target.index {
+            Some(index) => index.index().search(probe, scratch, tops),
+            None => {
+                exact::search(self.metric, target.rows.vectors(), probe, tops);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes of the nearest rows of a segment for the one query of `probe` the nearest that are in range. Where some are too
+    /// near, more and more rows are asked for, until there are enough or one is beyond the range; and all of them at last.
+    fn keep_in_range(
+        &self,
+        target: &Target,
+        probe: &Probe,
+        scratch: &mut Scratch,
+        top: &mut TopK,
+    ) -> Result<()> {
+        let live = target.live.count();
+        let mut wanted = probe.k;
+        while let Some(floor) = self.range.floor() {
+            let inside = top.hits().iter().filter(|hit| self.range.holds(hit.score)).count();
+            let whole = top.len() < wanted || wanted >= live;
+            if inside >= probe.k || whole || self.range.is_beyond(top.threshold()) {
+                break;
+            }
+            wanted *= FARTHER;
+            if wanted.saturating_mul(ALL_FROM_ONE_IN) >= live {
+                top.reset(probe.k);
+                top.set_floor(floor);
+                exact::search(self.metric, target.rows.vectors(), probe, std::slice::from_mut(top));
+                break;
+            }
+            top.reset(wanted);
+            let probe = Probe { k: wanted, ..*probe };
+            self.search_target(target, &probe, scratch, std::slice::from_mut(top))?;
+        }
+        top.narrow(probe.k, |hit| self.range.holds(hit.score));
+        Ok(())
     }
 
     /// The `k` best of the candidates of one query, which is searched again where repeated keys left it short.

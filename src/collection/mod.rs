@@ -1,13 +1,17 @@
 //! One collection: insert, delete, search, indexes, and the snapshots that searches run on.
 
 mod build;
+mod by_key;
 mod compact;
 pub(crate) mod core;
 mod describe;
+mod explain;
 mod export;
 mod fields;
+mod group;
 mod import;
 mod indexes;
+mod iterate;
 mod load;
 mod merge;
 mod open;
@@ -16,6 +20,7 @@ mod partitions;
 mod policy;
 mod query;
 mod refresh;
+mod request;
 mod seal;
 mod search;
 #[cfg(test)]
@@ -23,9 +28,10 @@ mod tests;
 mod types;
 mod write;
 
+pub use self::iterate::{QueryIterator, SearchIterator};
 pub use self::types::{
-    CompactionState, ExportOptions, IndexProgress, IndexRequest, IndexState, Inserted, LoadProgress,
-    LoadState, OnConflict, Progress, QueryOptions, QueryResult, SearchOptions, SearchResult,
+    CompactionState, ExportOptions, IndexProgress, IndexRequest, IndexState, Inserted, IteratorOptions,
+    LoadProgress, LoadState, OnConflict, Progress, QueryOptions, QueryResult, SearchOptions, SearchResult,
 };
 pub use crate::index::Queries;
 
@@ -248,6 +254,23 @@ impl Collection {
         self.core.search(field, queries, nq, options)
     }
 
+    /// [`Collection::search`] for the vectors of the newest rows of some primary keys (Int64Array or StringArray), each of
+    /// which must have one. A row is found for itself too.
+    pub fn search_by_keys(
+        &self,
+        field: &str,
+        keys: &ArrayRef,
+        options: &SearchOptions,
+    ) -> Result<SearchResult> {
+        self.core.search_by_keys(field, keys, options)
+    }
+
+    /// How a search would be done, as JSON: the filter as it was understood, and of each segment what was counted, chosen,
+    /// and why.
+    pub fn explain(&self, field: &str, options: &SearchOptions) -> Result<Value> {
+        self.core.explain(field, options)
+    }
+
     /// Inserts the rows of files, all of them or none: nobody sees one before the call has succeeded, and after an error, a
     /// cancellation or a crash nothing is left. Says how many there were. See [`crate::exchange`] for the layout;
     /// `progress` counts bytes of the files. A row keeps its place among those of its key as if it were inserted when the
@@ -275,5 +298,29 @@ impl Collection {
     /// The rows for which a filter holds. Runs on a snapshot, never behind a writer's lock.
     pub fn query(&self, filter: &str, options: &QueryOptions) -> Result<QueryResult> {
         self.core.query(filter, options)
+    }
+
+    /// The rows around one query, nearest first, in batches and to the last one; each primary key once. All come from the
+    /// rows that there were when it was opened. Of the options `topk` does not count. With an index whose answers are not
+    /// exact, a row that a batch has missed comes in a later one.
+    pub fn search_iterator(
+        &self,
+        field: &str,
+        query: Queries,
+        options: &SearchOptions,
+        iterator: IteratorOptions,
+    ) -> Result<SearchIterator> {
+        SearchIterator::open(self.core.clone(), field, query, options, iterator)
+    }
+
+    /// The rows for which a filter holds, in the order of their primary keys, in batches. All come from the rows that there
+    /// were when it was opened. Neither an empty filter nor an offset needs a limit here.
+    pub fn query_iterator(
+        &self,
+        filter: &str,
+        options: &QueryOptions,
+        iterator: IteratorOptions,
+    ) -> Result<QueryIterator> {
+        QueryIterator::open(self.core.clone(), filter, options, iterator)
     }
 }

@@ -3,7 +3,7 @@
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::merge::{Found, Target};
 use crate::collection::partitions::Chosen;
-use crate::collection::search::MAX_TOPK;
+use crate::collection::request::MAX_TOPK;
 use crate::collection::types::{QueryOptions, QueryResult};
 use crate::database::store::Store;
 use crate::database::watchdog::Watched;
@@ -11,12 +11,14 @@ use crate::error::{Code, Error, Result};
 use crate::filter::{Filter, Values};
 use crate::schema::DataType;
 use crate::segment::{Key, SegmentView};
-use arrow_array::{ArrayRef, Int64Array, StringArray};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// The output field that is the number of rows.
+pub const COUNT: &str = "count(*)";
 /// Bytes of a filter that an error message repeats.
 const SHOWN: usize = 200;
 
@@ -57,6 +59,9 @@ impl<'a> Limit<'a> {
 impl Core {
     pub fn query(&self, filter: &str, options: &QueryOptions) -> Result<QueryResult> {
         self.check_loaded()?;
+        if is_count(options) {
+            return self.count_rows(filter, options);
+        }
         let names = &options.partition_names;
         let output = self.output_fields(&options.output_fields)?;
         let (skipped, most) = page(filter, options)?;
@@ -80,13 +85,31 @@ impl Core {
     /// In the partitions of those names, or in all that are not released.
     pub fn count_matching(&self, filter: &str, values: &str, partitions: &[&str]) -> Result<u64> {
         self.check_loaded()?;
-        let filter = self.filter(filter, values)?;
+        self.count_live(&self.filter(filter, values)?, partitions, &NEVER)
+    }
+
+    fn count_live(&self, filter: &Filter, partitions: &[&str], stop: &AtomicBool) -> Result<u64> {
         let _query = self.store.activity.query();
         let targets = self.on_snapshot(|snapshot| {
-            let chosen = self.searched(snapshot, partitions, &filter)?;
-            self.matching_rows(snapshot, &chosen, &filter, &NEVER)
+            let chosen = self.searched(snapshot, partitions, filter)?;
+            self.matching_rows(snapshot, &chosen, filter, stop)
         })?;
         Ok(targets.iter().map(|target| target.live.count() as u64).sum())
+    }
+
+    /// A query for `count(*)`: one row without a key, whose one column is the number of rows.
+    fn count_rows(&self, filter: &str, options: &QueryOptions) -> Result<QueryResult> {
+        if options.limit.is_some() || options.offset > 0 {
+            return Err(Error::invalid("count entities with pagination is not allowed"));
+        }
+        let filter = self.filter(filter, options.filter_values)?;
+        let limit = Limit::new(&self.store, options.timeout);
+        let count = self.count_live(&filter, &options.partition_names, limit.stop())?;
+        limit.check("query")?;
+        let count: ArrayRef = Arc::new(Int64Array::from_iter_values(i64::try_from(count)));
+        let columns = RecordBatch::try_from_iter([(COUNT, count)])
+            .map_err(|e| Error::internal(format!("the column of a count: {e}")))?;
+        Ok(QueryResult { ids: self.key_column(std::iter::empty()), columns })
     }
 
     /// The keys of the rows, in one partition or in all, for which the filter holds.
@@ -140,7 +163,7 @@ impl Core {
         Ok(found)
     }
 
-    fn matching_rows(
+    pub fn matching_rows(
         &self,
         snapshot: &Snapshot,
         chosen: &Chosen,
@@ -158,6 +181,11 @@ impl Core {
             _ => Arc::new(StringArray::from_iter_values(keys.map(Key::text))),
         }
     }
+}
+
+/// Whether a query asks for `count(*)`, in any case and, as in Milvus, alone.
+fn is_count(options: &QueryOptions) -> bool {
+    matches!(options.output_fields[..], [field] if field.trim().eq_ignore_ascii_case(COUNT))
 }
 
 /// How many rows to pass over, and how many to give at most.
@@ -182,7 +210,7 @@ fn page(filter: &str, options: &QueryOptions) -> Result<(usize, usize)> {
 }
 
 /// The live rows, in the order of their keys; of the rows of one key the newest.
-fn one_a_key(targets: &[Target]) -> Vec<(Key<'_>, Reverse<(u32, u32)>)> {
+pub fn one_a_key(targets: &[Target]) -> Vec<(Key<'_>, Reverse<(u32, u32)>)> {
     let mut rows = Vec::with_capacity(targets.iter().map(|target| target.live.count()).sum());
     for (number, target) in targets.iter().enumerate() {
         for (start, end) in target.live.runs() {

@@ -1,36 +1,30 @@
-//! Search: checks, one pass over the segments of a snapshot, and the merge of what they found.
+//! Search: one pass over the segments of a snapshot, and what comes out of it.
 
-use crate::batch::{key_of, not_finite, values_of_key};
+use crate::batch::values_of_key;
 use crate::collection::core::{Core, Snapshot};
+use crate::collection::group::Groups;
 use crate::collection::merge::{Batch, Found, Merger, Target};
 use crate::collection::query::Limit;
+use crate::collection::request::{Request, check_queries, not_exist};
 use crate::collection::types::{Output, SearchOptions, SearchResult};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::index::Queries;
-use crate::index::catalog::{IndexSpec, IndexType, Metric, Params, SearchParams, VectorKind};
-use crate::schema::{DataType, Field};
 use crate::segment::{Run, gather_column};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_schema::{Field as ArrowField, Schema as ArrowSchema};
 use rayon::prelude::*;
-use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-/// Most hits of a query, and most queries of a search.
-pub const MAX_TOPK: usize = 16384;
-const MAX_NQ: usize = 16384;
-const MAX_ROUND: i32 = 6;
 /// Fewer queries than this are not worth another thread.
 const MIN_CHUNK: usize = 8;
 
-/// A checked search.
-struct Plan<'a> {
-    queries: Batch<'a>,
-    k: usize,
-    spec: Arc<IndexSpec>,
-    params: SearchParams,
-    output: Vec<Output>,
-    round: i32,
+/// A checked search on the segments of a snapshot, which is held so that their files stay.
+pub struct Prepared {
+    _snapshot: Arc<Snapshot>,
+    pub request: Request,
+    pub targets: Vec<Target>,
 }
 
 impl Core {
@@ -43,117 +37,76 @@ impl Core {
     ) -> Result<SearchResult> {
         self.check_loaded()?;
         let filter = self.filter(options.filter, options.filter_values)?;
+        let (_, checked) = self.schema.field(field).ok_or_else(|| not_exist(field))?;
+        let queries = check_queries(checked, queries, nq)?;
         let _query = self.store.activity.query();
         let limit = Limit::new(&self.store, options.timeout);
-        // The snapshot is held to the end: its files may go afterwards.
-        let (_snapshot, plan, targets) = self.on_snapshot(|snapshot| {
-            let plan = self.plan(snapshot, field, queries, nq, options)?;
-            let chosen = self.searched(snapshot, &options.partition_names, &filter)?;
-            let mut targets = self.matching(snapshot, &chosen, &filter, limit.stop())?;
+        let prepared = self.prepare(field, &filter, options, limit.stop())?;
+        let found = self.run(&prepared, queries, limit.stop())?;
+        limit.check("search")?;
+        self.result(&prepared.request, &prepared.targets, &found)
+    }
+
+    /// Checks a search of `field`, and opens what it needs of a snapshot.
+    pub fn prepare(
+        &self,
+        field: &str,
+        filter: &Filter,
+        options: &SearchOptions,
+        stop: &AtomicBool,
+    ) -> Result<Prepared> {
+        self.on_snapshot(|snapshot| {
+            let request = self.request(snapshot, field, options)?;
+            let chosen = self.searched(snapshot, &options.partition_names, filter)?;
+            let mut targets = self.matching(snapshot, &chosen, filter, stop)?;
             for (target, view) in &mut targets {
                 target.index = view.loaded_index()?;
             }
-            Ok((snapshot.clone(), plan, targets.into_iter().map(|(target, _)| target).collect::<Vec<_>>()))
-        })?;
-        let merger =
-            Merger { targets: &targets, metric: plan.spec.metric, params: &plan.params, stop: limit.stop() };
-        let found = self.run(&plan, &merger)?;
-        limit.check("search")?;
-        self.result(&plan, &targets, &found)
-    }
-
-    fn plan<'a>(
-        &self,
-        snapshot: &Snapshot,
-        name: &str,
-        queries: Queries<'a>,
-        nq: usize,
-        options: &SearchOptions,
-    ) -> Result<Plan<'a>> {
-        let (_, field) = self.schema.field(name).ok_or_else(|| not_exist(name))?;
-        let queries = check_queries(field, queries, nq)?;
-        let k = options.topk;
-        if !(1..=MAX_TOPK).contains(&k) {
-            return Err(Error::invalid(format!(
-                "topk [{k}] is invalid, top k should be in range [1, {MAX_TOPK}], but got {k}"
-            )));
-        }
-        let round = options.round_decimal;
-        if !(-1..=MAX_ROUND).contains(&round) {
-            return Err(Error::invalid(format!(
-                "round_decimal [{round}] is invalid, should be -1 or an integer in range [0, {MAX_ROUND}]"
-            )));
-        }
-        let definition = snapshot.definition.as_ref().filter(|d| d.field == name);
-        let asked = options.metric_type.filter(|metric| !metric.is_empty());
-        let spec = match definition {
-            Some(definition) => definition.spec.clone(),
-            None => Arc::new(flat(field, asked, options.params)?),
-        };
-        if let Some(actual) = asked
-            && Metric::from_name(actual) != Some(spec.metric)
-        {
-            let expected = spec.metric.name();
-            return Err(Error::invalid(format!(
-                "metric type not match: invalid parameter[expected={expected}][actual={actual}]"
-            )));
-        }
-        let params = spec.search_params(options.params, k)?;
-        let output = self.output_fields(&options.output_fields)?;
-        Ok(Plan { queries, k, spec, params, output, round })
-    }
-
-    /// The output fields, each once; `*` is all fields. In a collection with a dynamic field other names are keys of it.
-    pub fn output_fields(&self, names: &[&str]) -> Result<Vec<Output>> {
-        let schema = &*self.schema;
-        let mut output: Vec<Output> = Vec::with_capacity(names.len());
-        for &name in names {
-            let found = match (name, schema.field(name)) {
-                ("*", _) => (0..schema.fields().len()).map(|place| Output { place, key: None }).collect(),
-                (_, Some((place, _))) => vec![Output { place, key: None }],
-                (_, None) => {
-                    let key = key_of(schema, name).zip(schema.dynamic_at());
-                    let (key, place) = key.ok_or_else(|| not_exist(name))?;
-                    vec![Output { place, key: Some(key.to_owned()) }]
-                }
-            };
-            for one in found {
-                if !output.contains(&one) {
-                    output.push(one);
-                }
-            }
-        }
-        Ok(output)
+            let targets = targets.into_iter().map(|(target, _)| target).collect();
+            Ok(Prepared { _snapshot: snapshot.clone(), request, targets })
+        })
     }
 
     /// The hits of every query. One query, and few, run on the caller's thread.
-    fn run(&self, plan: &Plan, merger: &Merger) -> Result<Vec<Vec<Found>>> {
+    fn run(&self, prepared: &Prepared, queries: Batch, stop: &AtomicBool) -> Result<Vec<Vec<Found>>> {
+        let Prepared { request, targets, .. } = prepared;
+        let merger = Merger::new(request, targets, stop);
+        let search = |queries: Batch| match request.group {
+            None => merger.search(queries, request.k),
+            Some(place) => Groups { merger: &merger, place }.search(queries, request.k),
+        };
         let pool = &self.store.shared.pool;
-        let nq = plan.queries.count();
+        let nq = queries.count();
         let chunk = nq.div_ceil(pool.current_num_threads()).max(MIN_CHUNK);
         if nq <= chunk {
-            return merger.search(plan.queries, plan.k);
+            return search(queries);
         }
-        let chunks = (0..nq.div_ceil(chunk)).into_par_iter().map(|i| {
-            let queries = plan.queries.slice(i * chunk..((i + 1) * chunk).min(nq));
-            merger.search(queries, plan.k)
-        });
+        let chunks = (0..nq.div_ceil(chunk)).into_par_iter();
+        let chunks = chunks.map(|i| search(queries.slice(i * chunk..((i + 1) * chunk).min(nq))));
         let found: Vec<_> = pool.install(|| chunks.collect::<Result<_>>())?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn result(&self, plan: &Plan, targets: &[Target], found: &[Vec<Found>]) -> Result<SearchResult> {
+    /// What users get of the hits of each query.
+    pub fn result(
+        &self,
+        request: &Request,
+        targets: &[Target],
+        found: &[Vec<Found>],
+    ) -> Result<SearchResult> {
+        let wanted = |hits: &'_ [Found]| -> std::ops::RangeFrom<usize> { request.offset.min(hits.len()).. };
         let mut offsets = Vec::with_capacity(found.len() + 1);
         offsets.push(0);
         let mut total = 0;
         for hits in found {
-            total += hits.len() as u64;
+            total += hits[wanted(hits)].len() as u64;
             offsets.push(total);
         }
-        let all = || found.iter().flatten();
-        let scores = all().map(|hit| round(plan.spec.metric.user_score(hit.score), plan.round)).collect();
+        let all = || found.iter().flat_map(|hits| &hits[wanted(hits)]);
+        let metric = request.spec.metric;
+        let scores = all().map(|hit| round(metric.user_score(hit.score), request.round)).collect();
         let ids = self.key_column(all().map(|hit| targets[hit.target as usize].rows.key(hit.row as usize)));
-        let columns = self.columns(&plan.output, targets, all(), total as usize)?;
+        let columns = self.columns(&request.output, targets, all(), total as usize)?;
         Ok(SearchResult { offsets, ids, scores, columns })
     }
 
@@ -198,61 +151,6 @@ impl Core {
     }
 }
 
-fn not_exist(field: &str) -> Error {
-    Error::new(Code::FieldNotFound, format!("field {field} not exist"))
-}
-
-fn check_queries<'a>(field: &Field, queries: Queries<'a>, nq: usize) -> Result<Batch<'a>> {
-    let name = &field.name;
-    if !(1..=MAX_NQ).contains(&nq) {
-        return Err(Error::invalid(format!(
-            "nq (number of search vector per search request) should be in range [1, {MAX_NQ}], but got {nq}"
-        )));
-    }
-    let (given, unit) = match (field.data_type, queries) {
-        (DataType::FloatVector, Queries::Float(floats)) => (floats.len(), 1),
-        (DataType::BinaryVector, Queries::Binary(bytes)) => (bytes.len(), 8),
-        (kind, _) if kind.is_vector() => {
-            return Err(Error::invalid(format!(
-                "field {name} holds {}, the queries are others",
-                kind.name()
-            )));
-        }
-        (kind, _) => {
-            return Err(Error::invalid(format!("field {name} of type {} cannot be searched", kind.name())));
-        }
-    };
-    let stride = field.dim / unit;
-    if nq.checked_mul(stride) != Some(given) {
-        let dim = given / nq * unit;
-        return Err(Error::invalid(format!(
-            "the dim ({dim}) of field data({name}) is not equal to schema dim ({})",
-            field.dim
-        )));
-    }
-    if let Queries::Float(floats) = queries
-        && let Some(at) = floats.iter().position(|value| !value.is_finite())
-    {
-        return Err(not_finite(floats[at]).within(format!("query {}", at / field.dim)));
-    }
-    Ok(Batch { values: queries, stride })
-}
-
-/// How a field without an index is searched: exactly, by the request's metric, else L2 or HAMMING.
-fn flat(field: &Field, asked: Option<&str>, params: &str) -> Result<IndexSpec> {
-    let (kind, index_type, usual) = match field.data_type {
-        DataType::BinaryVector => (VectorKind::Binary, IndexType::BinFlat, Metric::Hamming),
-        _ => (VectorKind::Float, IndexType::Flat, Metric::L2),
-    };
-    let in_params = || {
-        let value: Value = serde_json::from_str(params).ok()?;
-        Some(value.get("metric_type")?.as_str()?.to_owned())
-    };
-    let asked = asked.map(str::to_owned).or_else(in_params);
-    let metric = asked.map_or(Ok(usual), |metric| Metric::parse(&metric, kind))?;
-    Ok(IndexSpec { index_type, name: index_type.name(), metric, params: Params::default() })
-}
-
 /// Rounds half away from zero to `digits`; -1 leaves the score alone.
 fn round(score: f32, digits: i32) -> f32 {
     if digits < 0 {
@@ -265,7 +163,6 @@ fn round(score: f32, digits: i32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Schema;
 
     #[test]
     fn rounding() {
@@ -274,23 +171,5 @@ mod tests {
         assert_eq!(round(-1.25, 1), -1.3);
         assert_eq!(round(1234.5678, 0), 1235.0);
         assert_eq!(round(f32::MAX, 6), f32::MAX);
-    }
-
-    #[test]
-    fn metric_of_a_field_without_an_index() {
-        let metric = |kind: &str, asked, params| {
-            let field = format!(r#"{{"name":"v","data_type":"{kind}","dim":8}}"#);
-            let key = r#"{"name":"id","data_type":"Int64","is_primary":true}"#;
-            let schema = Schema::from_json(&format!(r#"{{"fields":[{key},{field}]}}"#)).unwrap();
-            flat(schema.field("v").unwrap().1, asked, params).map(|spec| spec.metric).ok()
-        };
-        assert_eq!(metric("FloatVector", None, ""), Some(Metric::L2));
-        assert_eq!(metric("FloatVector", Some("ip"), ""), Some(Metric::Ip));
-        assert_eq!(metric("FloatVector", None, r#"{"metric_type":"COSINE"}"#), Some(Metric::Cosine));
-        assert_eq!(metric("FloatVector", Some("HAMMING"), ""), None);
-        assert_eq!(metric("BinaryVector", None, ""), Some(Metric::Hamming));
-        assert_eq!(metric("BinaryVector", Some("substructure"), ""), Some(Metric::Substructure));
-        assert_eq!(metric("BinaryVector", None, r#"{"metric_type":"JACCARD"}"#), Some(Metric::Jaccard));
-        assert_eq!(metric("BinaryVector", Some("L2"), ""), None);
     }
 }

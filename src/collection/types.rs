@@ -87,6 +87,7 @@ pub struct LoadProgress {
 }
 
 /// The options of a search.
+#[derive(Clone)]
 pub struct SearchOptions<'a> {
     pub topk: usize,
     /// Only rows for which it holds are searched: `price < 20 and color in ["red", "blue"]`; empty for all. See
@@ -94,7 +95,7 @@ pub struct SearchOptions<'a> {
     pub filter: &'a str,
     /// The values of the filter's templates as a JSON object, `{"colors":["red"]}` for `color in {colors}`; empty for none.
     pub filter_values: &'a str,
-    /// JSON, like `{"nprobe":10}`; empty for none.
+    /// JSON, like `{"nprobe":10}`, and the range of a range search, `{"radius":2.0,"range_filter":1.0}`; empty for none.
     pub params: &'a str,
     /// When given, it must be the index's.
     pub metric_type: Option<&'a str>,
@@ -103,8 +104,32 @@ pub struct SearchOptions<'a> {
     /// Scalar or vector fields to return, or dynamic keys; `*` for all fields.
     pub output_fields: Vec<&'a str>,
     pub timeout: Option<Duration>,
+    /// So many of the best hits of a query are passed over; with `topk` at most 16384.
+    pub offset: usize,
+    /// A field of Bool, integers or VarChar: each of its values gets one hit, that of its best row, and `topk` is the number
+    /// of values.
+    pub group_by_field: Option<&'a str>,
     /// Partitions to look into; empty for all that are not released.
     pub partition_names: Vec<&'a str>,
+}
+
+impl Default for SearchOptions<'_> {
+    /// Ten hits, without a filter or output fields.
+    fn default() -> Self {
+        SearchOptions {
+            topk: 10,
+            filter: "",
+            filter_values: "",
+            params: "",
+            metric_type: None,
+            round_decimal: -1,
+            output_fields: Vec::new(),
+            timeout: None,
+            offset: 0,
+            group_by_field: None,
+            partition_names: Vec::new(),
+        }
+    }
 }
 
 /// The options of a query.
@@ -112,7 +137,7 @@ pub struct SearchOptions<'a> {
 pub struct QueryOptions<'a> {
     /// The values of the filter's templates as a JSON object; empty for none.
     pub filter_values: &'a str,
-    /// Scalar or vector fields to return, or dynamic keys; `*` for all fields.
+    /// Scalar or vector fields to return, or dynamic keys; `*` for all fields. `count(*)` alone asks for the number of rows.
     pub output_fields: Vec<&'a str>,
     /// At most so many rows, those with the smallest keys; 1 to 16384 with the offset. An empty filter needs one.
     pub limit: Option<usize>,
@@ -146,11 +171,20 @@ pub struct ExportOptions<'a> {
     pub progress: Option<Progress<'a>>,
 }
 
+/// How an iterator goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IteratorOptions {
+    /// Hits or rows of a batch, 1 to 16384.
+    pub batch_size: usize,
+    /// After how many it ends; `None`: after all.
+    pub limit: Option<u64>,
+}
+
 /// The rows that a query found, in the order of their primary keys, each key once.
 pub struct QueryResult {
-    /// Int64Array or StringArray.
+    /// Int64Array or StringArray; empty for a `count(*)`.
     pub ids: ArrayRef,
-    /// The output fields, a row a key.
+    /// The output fields, a row a key; for a `count(*)` one row.
     pub columns: RecordBatch,
 }
 

@@ -208,7 +208,7 @@ fn kept<T>(outcome: std::thread::Result<Result<T, ArrowError>>, what: &str, inte
 }
 
 /// Gives a result away as a stream of Arrow batches: columns `_query` (uint32, the number of the query), `_id` and
-/// `_score` (float32), then the output fields; for an insert or upsert `_id` alone.
+/// `_score` (float32), then the output fields; for an insert or upsert `_id` alone, for a `count(*)` the number alone.
 ///
 /// @param stream Receives the stream, which the caller releases by its `release`, before or after the result is freed;
 ///               not NULL. Written only on success.
@@ -236,6 +236,10 @@ fn export(result: &SearchResult) -> Result<RecordBatch> {
     let (offsets, ids, scores, rows) = result.parts();
     let mut fields = vec![Field::new("_id", ids.data_type().clone(), false)];
     let mut columns: Vec<ArrayRef> = vec![ids.clone()];
+    // A count has no key.
+    if offsets.last() != Some(&(ids.len() as u64)) {
+        (fields, columns) = (Vec::new(), Vec::new());
+    }
     if let Some(scores) = scores {
         let query = (0u32..)
             .zip(offsets.windows(2))

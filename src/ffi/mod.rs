@@ -39,6 +39,8 @@ pub mod search;
 
 pub mod query;
 
+pub mod iterator;
+
 pub mod result;
 
 pub mod arrow;

@@ -25,7 +25,8 @@ pub struct QueryOptions<'a> {
     /// The values of the filter's templates: JSON like `{"colors":["red","blue"]}` for `color in {colors}`; NULL for none.
     pub filter_values: Option<char_p::Ref<'a>>,
     /// Names of fields or dynamic keys to return with the keys, or `*` for all fields; NULL for none. A dynamic key comes as
-    /// JSON, null in the rows that lack it.
+    /// JSON, null in the rows that lack it. `count(*)` alone asks for the number of rows and not for the rows: one row
+    /// without a key, with one INT64 column of that name; no limit and no offset then.
     pub output_fields: *const Option<char_p::Ref<'a>>,
     /// How many names.
     pub output_field_count: usize,
@@ -138,7 +139,7 @@ pub extern "C" fn elanus_collection_delete_matching(
 /// # Safety
 ///
 /// `options` must be NULL or point to a structure of the size it states, whose pointers can be read during `'a`.
-unsafe fn read<'a>(options: *const QueryOptions<'a>) -> Result<Options<'a>> {
+pub(super) unsafe fn read<'a>(options: *const QueryOptions<'a>) -> Result<Options<'a>> {
     let given = match options.is_null() {
         true => None,
         // SAFETY: the same promise.

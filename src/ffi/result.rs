@@ -12,12 +12,14 @@ use crate::schema::{DataType, Field, Schema};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType as ArrowType;
 use safer_ffi::prelude::*;
 use std::sync::Arc;
 use view::View;
 
 /// The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. A query gives one too,
-/// its rows as the hits of one query without scores; and an insert, the keys of its rows without columns.
+/// its rows as the hits of one query without scores (for `count(*)` one row without a key); and an insert, the keys of its
+/// rows without columns.
 ///
 /// It never changes, so that any number of threads may read it; what its functions point to lives until
 /// elanus_result_free().
@@ -41,7 +43,7 @@ impl SearchResult {
     }
 
     pub(super) fn rows(found: QueryResult, schema: &Schema) -> Result<SearchResult> {
-        let offsets = vec![0, found.ids.len() as u64];
+        let offsets = vec![0, found.columns.num_rows() as u64];
         Self::new(schema, offsets, found.ids, None, found.columns)
     }
 
@@ -54,10 +56,13 @@ impl SearchResult {
     ) -> Result<SearchResult> {
         let (names, primary) = (rows.schema(), schema.primary());
         let views = names.fields().iter().zip(rows.columns()).map(|(given, column)| {
-            // What is no field is a dynamic key; one may have become a field meanwhile.
+            // What is no field is a count, or a dynamic key, which may have become a field meanwhile.
             let of_its_type = |field: &&Field| field.arrow_type() == *column.data_type();
             match schema.field(given.name()).map(|(_, field)| field).filter(of_its_type) {
                 Some(field) => View::new(&field.name, field.data_type, field.element_type, column),
+                None if *column.data_type() == ArrowType::Int64 => {
+                    View::new(given.name(), DataType::Int64, None, column)
+                }
                 None => View::new(given.name(), DataType::Json, None, column),
             }
         });
@@ -120,7 +125,7 @@ pub extern "C" fn elanus_result_nq(result: Option<&SearchResult>) -> usize {
 /// Safe beside any call but elanus_result_free(). Since 0.1.
 #[ffi_export]
 pub extern "C" fn elanus_result_count(result: Option<&SearchResult>) -> usize {
-    result.map_or(0, |r| r.ids.len())
+    result.map_or(0, |r| r.offsets.last().map_or(0, |&total| total as usize))
 }
 
 /// Says which hits belong to which query.

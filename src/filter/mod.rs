@@ -7,6 +7,7 @@
 //! On the way: `token`, `grammar` (to a tree of `syntax`), `check` (to a `predicate`), `eval`.
 
 mod check;
+mod describe;
 mod eval;
 mod grammar;
 mod pin;
@@ -72,6 +73,11 @@ impl Filter {
     /// Whether it lets every row through, whatever the rows.
     pub fn is_always_true(&self) -> bool {
         self.predicate == Predicate::Always(true)
+    }
+
+    /// What it was understood as, in the names of `schema`. Long lists are cut.
+    pub fn describe(&self, schema: &Schema) -> String {
+        describe::Shown { fields: schema.fields(), predicate: &self.predicate }.to_string()
     }
 
     /// The rows that it lets through: a bit a row. `rows` has the columns of the schema, in the one form of

@@ -6,12 +6,14 @@
 //! any case. As in Milvus, numbers may come as text (`"nlist":"1024"`) and unknown keys are ignored.
 
 mod given;
+mod range;
 pub mod table;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{Code, Error, Result};
 use given::Given;
+pub use range::Range;
 use serde_json::{Value, json};
 use table::{AUTOINDEX, Absent, ENTRIES, Entry, Param};
 
@@ -238,7 +240,7 @@ impl IndexSpec {
     }
 
     /// Reads `{"nprobe":10}` or `{"params":{"nprobe":10}}` (empty text: all defaults), checked for a search of `topk`.
-    /// A `metric_type` in it must be the index's. Knobs of other index types are ignored, as in Milvus.
+    /// A `metric_type` in it must be the index's; [`IndexSpec::range`] reads `radius` and `range_filter`. Knobs of other index types are ignored, as in Milvus.
     pub fn search_params(&self, text: &str, topk: usize) -> Result<SearchParams> {
         let given = Given::parse(text, "search parameters")?;
         if let Some(asked) = given.word("metric_type")?
@@ -248,12 +250,6 @@ impl IndexSpec {
             return Err(Error::invalid(format!(
                 "metric type not match: invalid parameter[expected={expected}][actual={asked}]"
             )));
-        }
-        if let Some(name) = ["radius", "range_filter"].into_iter().find(|name| given.find(name).is_some()) {
-            return Err(Error::new(
-                Code::Unimplemented,
-                format!("{name}: range search is not supported in this version"),
-            ));
         }
         read_params(self.index_type.entry().search, &given, 0, topk)
     }

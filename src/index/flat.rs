@@ -40,12 +40,9 @@ impl Flat {
         &self.vectors
     }
 
-    /// [`Index::search`], which for this kind cannot fail.
+    /// [`Index::traverse`], which for this kind cannot fail.
     pub fn scan(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) {
         let rows = self.vectors.len();
-        if probe.allow.is_some() && scan::few(scan::allowed(probe, rows), rows) {
-            return exact::scan(self.metric, &self.vectors, probe, tops);
-        }
         let source =
             Source { shadow: &self.shadow, first: 0, rows: None, allow: probe.allow, stop: probe.stop };
         let queries = probe.floats().chunks(GROUP * self.vectors.dim());
@@ -64,9 +61,21 @@ impl Flat {
 }
 
 impl Index for Flat {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         self.scan(probe, scratch, tops);
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.vectors.len()
+    }
+
+    fn cost(&self, _probe: &Probe, _allowed: usize) -> f64 {
+        scan::all_codes(self.vectors.len())
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        exact::scan(self.metric, &self.vectors, probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

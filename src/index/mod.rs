@@ -11,6 +11,7 @@ mod graph;
 mod hnsw;
 mod ivf;
 mod nsg;
+pub mod plan;
 mod scan;
 pub mod sections;
 mod shadow;
@@ -146,10 +147,22 @@ impl Scratch {
 /// Scores are "smaller is closer" in here: squared L2, -IP, -COSINE, the distances of bits (TANIMOTO's is JACCARD's until
 /// the user sees it, see [`catalog::Metric::user_score`]). Ties are broken by the lower row.
 pub trait Index: Send + Sync {
-    /// Pushes into `tops[i]` the best rows of query `i`. Never fewer than min(k, rows allowed), but
-    /// for SUBSTRUCTURE and SUPERSTRUCTURE, where only rows that match are hits. Fails only where it reads
-    /// a file while it searches, and the file cannot be read or is damaged.
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()>;
+    /// Goes through the index, whatever that costs, and pushes into `tops[i]` the best rows of query `i`. Never fewer than
+    /// min(k, rows allowed), but for SUBSTRUCTURE and SUPERSTRUCTURE, where only rows that match are hits. Fails only where
+    /// it reads a file while it searches, and the file cannot be read or is damaged.
+    ///
+    /// [`plan`] decides whether this is the way to search, and is `search` of every index.
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()>;
+
+    /// How many rows it is over.
+    fn rows(&self) -> usize;
+
+    /// What [`Index::traverse`] is likely to cost a query that may find `allowed` rows, in exact scores of a row. Infinite
+    /// where it would come to look at every allowed row. Of `probe` the queries do not matter.
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64;
+
+    /// Scores every allowed row exactly.
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]);
 
     /// Writes the index as named sections. Rows' vectors are not part of it: [`load`] gets them again.
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()>;

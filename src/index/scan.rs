@@ -191,7 +191,7 @@ pub fn allowed_of(allow: Option<&BooleanBuffer>, rows: &[u32]) -> usize {
     allow.map_or(rows.len(), |allow| rows.iter().filter(|&&row| allow.value(row as usize)).count())
 }
 
-/// Whether scoring every allowed row exactly is cheaper than scanning so many codes.
-pub fn few(allowed: usize, codes: usize) -> bool {
-    allowed.saturating_mul(EXACT_COST) <= codes
+/// What scanning so many codes costs, in exact scores of a row.
+pub fn all_codes(codes: usize) -> f64 {
+    codes as f64 / EXACT_COST as f64
 }

@@ -23,19 +23,37 @@ impl Hit {
 #[derive(Clone, Debug)]
 pub struct TopK {
     k: usize,
+    /// Hits closer than this are none.
+    floor: f32,
     heap: Vec<Hit>,
 }
 
 impl TopK {
     /// Keeps `k` hits; 0 keeps none.
     pub fn new(k: usize) -> Self {
-        TopK { k, heap: Vec::with_capacity(k.min(1 << 14)) }
+        TopK { k, floor: f32::NEG_INFINITY, heap: Vec::with_capacity(k.min(1 << 14)) }
     }
 
-    /// Forgets everything and takes another `k`; keeps the memory.
+    /// Forgets everything, the floor too, and takes another `k`; keeps the memory.
     pub fn reset(&mut self, k: usize) {
         self.k = k;
+        self.floor = f32::NEG_INFINITY;
         self.heap.clear();
+    }
+
+    /// Takes no more hits whose score is below `floor`, until it is reset.
+    pub fn set_floor(&mut self, floor: f32) {
+        self.floor = floor;
+    }
+
+    /// Leaves the `k` best of the hits that `keep` lets through, and keeps `k` from now on.
+    pub fn narrow(&mut self, k: usize, keep: impl Fn(&Hit) -> bool) {
+        self.heap.retain(keep);
+        self.heap.sort_unstable_by(|a, b| a.score.total_cmp(&b.score).then(a.row.cmp(&b.row)));
+        self.heap.truncate(k);
+        // The worst first is a heap.
+        self.heap.reverse();
+        self.k = k;
     }
 
     /// How many hits are kept at most.
@@ -74,6 +92,9 @@ impl TopK {
     }
 
     fn insert(&mut self, hit: Hit) {
+        if hit.score < self.floor {
+            return;
+        }
         if self.heap.len() < self.k {
             self.heap.push(hit);
             self.sift_up(self.heap.len() - 1);
@@ -179,6 +200,31 @@ mod tests {
             top.push(0.5, row);
         }
         assert_eq!(top.hits(), [Hit { score: 0.5, row: 3 }]);
+    }
+
+    #[test]
+    fn narrowing_leaves_the_best_of_what_is_kept() {
+        let mut top = TopK::new(50);
+        (0..40u32).for_each(|row| top.push((row * 7 % 40) as f32, row));
+        top.narrow(5, |hit| hit.row % 2 == 0);
+        assert_eq!((top.len(), top.k()), (5, 5));
+        // It goes on as a collection of five.
+        top.push(0.5, 90);
+        top.push(100.0, 91);
+        let scores: Vec<f32> = top.drain_sorted().iter().map(|hit| hit.score).collect();
+        assert_eq!(scores, [0.0, 0.5, 2.0, 4.0, 6.0]);
+    }
+
+    #[test]
+    fn a_floor_holds_until_the_reset() {
+        let mut top = TopK::new(3);
+        top.set_floor(2.0);
+        (0..9u32).for_each(|row| top.push(row as f32, row));
+        assert_eq!(top.hits().iter().map(|hit| hit.row).max(), Some(4));
+        assert!(top.hits().iter().all(|hit| hit.score >= 2.0));
+        top.reset(1);
+        top.push(0.0, 7);
+        assert_eq!(top.len(), 1);
     }
 
     #[test]

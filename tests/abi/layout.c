@@ -123,9 +123,11 @@ HOLDS(elanus_search_options_output_fields, offsetof(elanus_search_options, outpu
 HOLDS(elanus_search_options_output_field_count, offsetof(elanus_search_options, output_field_count) == 40 && sizeof(((const elanus_search_options *)0)->output_field_count) == 8);
 HOLDS(elanus_search_options_filter, offsetof(elanus_search_options, filter) == 48 && sizeof(((const elanus_search_options *)0)->filter) == 8);
 HOLDS(elanus_search_options_filter_values, offsetof(elanus_search_options, filter_values) == 56 && sizeof(((const elanus_search_options *)0)->filter_values) == 8);
-HOLDS(elanus_search_options_partition_names, offsetof(elanus_search_options, partition_names) == 64 && sizeof(((const elanus_search_options *)0)->partition_names) == 8);
-HOLDS(elanus_search_options_partition_name_count, offsetof(elanus_search_options, partition_name_count) == 72 && sizeof(((const elanus_search_options *)0)->partition_name_count) == 8);
-HOLDS(elanus_search_options, sizeof(elanus_search_options) == 80);
+HOLDS(elanus_search_options_group_by_field, offsetof(elanus_search_options, group_by_field) == 64 && sizeof(((const elanus_search_options *)0)->group_by_field) == 8);
+HOLDS(elanus_search_options_offset, offsetof(elanus_search_options, offset) == 72 && sizeof(((const elanus_search_options *)0)->offset) == 8);
+HOLDS(elanus_search_options_partition_names, offsetof(elanus_search_options, partition_names) == 80 && sizeof(((const elanus_search_options *)0)->partition_names) == 8);
+HOLDS(elanus_search_options_partition_name_count, offsetof(elanus_search_options, partition_name_count) == 88 && sizeof(((const elanus_search_options *)0)->partition_name_count) == 8);
+HOLDS(elanus_search_options, sizeof(elanus_search_options) == 96);
 
 HOLDS(elanus_query_options_size, offsetof(elanus_query_options, size) == 0 && sizeof(((const elanus_query_options *)0)->size) == 4);
 HOLDS(elanus_query_options_limit, offsetof(elanus_query_options, limit) == 4 && sizeof(((const elanus_query_options *)0)->limit) == 4);

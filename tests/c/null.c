@@ -74,6 +74,14 @@ static void handles(void) {
     MISSING("collection", elanus_collection_import(NULL, NULL, 0, NULL, &count, &error));
     MISSING("collection", elanus_collection_import_arrow(NULL, NULL, NULL, &count, &error));
     MISSING("collection", elanus_collection_export(NULL, "a.json", NULL, &count, &error));
+    MISSING("collection", elanus_collection_search_by_int64(NULL, "v", &id, 1, NULL, &error));
+    MISSING("collection", elanus_collection_search_by_varchar(NULL, "v", NULL, 0, NULL, &error));
+    MISSING("collection", elanus_collection_explain(NULL, "v", NULL, &error));
+    MISSING("collection", elanus_search_iterator_open(NULL, "v", query, DIM, NULL, 0, 0, &error));
+    MISSING("collection", elanus_search_iterator_open_binary(NULL, "v", (uint8_t *)query, 8, NULL, 0, 0, &error));
+    MISSING("iterator", elanus_search_iterator_next(NULL, &error));
+    MISSING("collection", elanus_query_iterator_open(NULL, "id > 1", NULL, 0, &error));
+    MISSING("iterator", elanus_query_iterator_next(NULL, &error));
     MISSING("result", elanus_result_export_arrow(NULL, &stream, &error));
     /* Outputs are written only on success. */
     CHECK(has && count == 5 && progress.total_rows == 1 && state == ELANUS_INDEX_STATE_FAILED);
@@ -98,6 +106,8 @@ static void accessors(void) {
     elanus_database_free(NULL);
     elanus_collection_free(NULL);
     elanus_result_free(NULL);
+    elanus_search_iterator_free(NULL);
+    elanus_query_iterator_free(NULL);
     elanus_error_free(NULL);
     elanus_string_free(NULL);
 }
@@ -165,6 +175,13 @@ static void arguments(const elanus_database *database, const elanus_collection *
     MISSING("field", elanus_collection_search(collection, NULL, query, 1, DIM, NULL, &error));
     MISSING("queries", elanus_collection_search(collection, "v", NULL, 1, DIM, NULL, &error));
     MISSING("queries", elanus_collection_search_binary(collection, "v", NULL, 1, 8, NULL, &error));
+    MISSING("field", elanus_collection_search_by_int64(collection, NULL, NULL, 0, NULL, &error));
+    MISSING("ids", elanus_collection_search_by_int64(collection, "v", NULL, 1, NULL, &error));
+    MISSING("ids", elanus_collection_search_by_varchar(collection, "v", NULL, 1, NULL, &error));
+    MISSING("field", elanus_collection_explain(collection, NULL, NULL, &error));
+    MISSING("field", elanus_search_iterator_open(collection, NULL, query, DIM, NULL, 0, 0, &error));
+    MISSING("query", elanus_search_iterator_open(collection, "v", NULL, DIM, NULL, 0, 0, &error));
+    MISSING("query", elanus_search_iterator_open_binary(collection, "v", NULL, 8, NULL, 0, 0, &error));
     CHECK(elanus_collection_delete_int64(collection, NULL, 0, NULL, &error) == ELANUS_CODE_OK);
     CHECK(elanus_collection_compact(collection, NULL, &error) == ELANUS_CODE_OK);
 

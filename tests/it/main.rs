@@ -18,5 +18,6 @@ mod model;
 mod partition_key;
 mod partitions;
 mod refresh;
+mod search;
 mod support;
 mod upsert;

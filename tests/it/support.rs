@@ -81,17 +81,7 @@ pub fn open(path: &Path) -> Database {
 }
 
 pub fn search_options(topk: usize) -> SearchOptions<'static> {
-    SearchOptions {
-        topk,
-        filter: "",
-        filter_values: "",
-        params: "",
-        metric_type: None,
-        round_decimal: -1,
-        output_fields: vec![],
-        timeout: None,
-        partition_names: vec![],
-    }
+    SearchOptions { topk, ..SearchOptions::default() }
 }
 
 pub fn search(collection: &Collection, query: &[f32], topk: usize) -> SearchResult {

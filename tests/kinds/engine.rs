@@ -99,17 +99,7 @@ pub fn create_index(collection: &Collection, description: &str) -> Result<()> {
 }
 
 pub fn search_options<'a>(topk: usize, params: &'a str, metric: Option<&'a str>) -> SearchOptions<'a> {
-    SearchOptions {
-        topk,
-        filter: "",
-        filter_values: "",
-        params,
-        metric_type: metric,
-        round_decimal: -1,
-        output_fields: vec![],
-        timeout: None,
-        partition_names: vec![],
-    }
+    SearchOptions { topk, params, metric_type: metric, ..SearchOptions::default() }
 }
 
 /// All `queries` at once.

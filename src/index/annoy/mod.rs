@@ -138,17 +138,6 @@ impl Annoy {
         }
     }
 
-    /// Whether it is cheaper to score every allowed row exactly than to search the trees or the codes.
-    fn few(&self, wanted: usize, allowed: usize) -> bool {
-        let rows = self.rows.len();
-        if wanted >= allowed {
-            return scan::few(allowed, rows);
-        }
-        // So many places are met until `wanted` of them are allowed, if the filter lies evenly over the leaves.
-        let met = wanted.saturating_mul(rows) / allowed;
-        allowed.saturating_mul(EXACT_COST) <= wanted.saturating_add(met / MET_PER_SCORE)
-    }
-
     /// Shows at least `wanted` allowed rows to the first seeker, as far as there are so many; false if it gave up, because
     /// allowed rows are so much rarer around the query than elsewhere that it is cheaper to look at all of them.
     ///
@@ -223,14 +212,10 @@ impl Annoy {
 }
 
 impl Index for Annoy {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let rows = self.rows.len();
         let allowed = scan::allowed(probe, rows);
         let wanted = self.wanted(probe);
-        if probe.allow.is_some() && self.few(wanted, allowed) {
-            exact::scan(self.metric, &self.vectors, probe, tops);
-            return Ok(());
-        }
         for (query, top) in probe.floats().chunks_exact(self.vectors.dim()).zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
                 break;
@@ -252,6 +237,24 @@ impl Index for Annoy {
             scratch.seekers(1).list[0].finish(&exact, probe.stop, top);
         }
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// So many places are met until `wanted` of them are allowed, if the filter lies evenly over the leaves.
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
+        let (rows, wanted) = (self.rows.len(), self.wanted(probe));
+        if wanted >= allowed {
+            return scan::all_codes(rows);
+        }
+        let met = wanted as f64 * rows as f64 / allowed as f64;
+        (wanted as f64 + met / MET_PER_SCORE as f64) / EXACT_COST as f64
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        exact::scan(self.metric, &self.vectors, probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

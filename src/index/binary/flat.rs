@@ -5,7 +5,7 @@ use super::measure::Measure;
 use super::scan::{GROUP, Source};
 use crate::error::Result;
 use crate::index::catalog::Metric;
-use crate::index::scan::{allowed, few};
+use crate::index::scan;
 use crate::index::sections::{SectionWriter, Sections};
 use crate::index::vectors::BinaryVectors;
 use crate::index::{BuildContext, Index, Probe, Progress, Scratch};
@@ -32,12 +32,8 @@ impl BinFlat {
 }
 
 impl Index for BinFlat {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let (rows, stride) = (self.vectors.len(), self.vectors.stride());
-        if probe.allow.is_some() && few(allowed(probe, rows), rows) {
-            super::scan(self.metric, &self.vectors, probe, tops);
-            return Ok(());
-        }
         let source = Source {
             codes: &self.codes,
             rows: None,
@@ -58,6 +54,18 @@ impl Index for BinFlat {
             }
         }
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.vectors.len()
+    }
+
+    fn cost(&self, _probe: &Probe, _allowed: usize) -> f64 {
+        scan::all_codes(self.vectors.len())
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        super::scan(self.metric, &self.vectors, probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

@@ -366,7 +366,6 @@ fn search_parameters_are_those_of_the_index() {
     let (code, message) = refused(hnsw.search_params(r#"{"metric_type":"IP"}"#, 1));
     assert_eq!(code, Code::InvalidParameter);
     assert_eq!(message, "metric type not match: invalid parameter[expected=L2][actual=IP]");
-    assert_eq!(refused(hnsw.search_params(r#"{"radius":1.0}"#, 1)).0, Code::Unimplemented);
     let ivf = float(r#"{"index_type":"IVF_FLAT","metric_type":"L2"}"#).unwrap();
     assert_eq!(ivf.search_params(r#"{"nprobe":65536}"#, 1).unwrap().count("nprobe"), 65_536);
     let (index_type, name) = (IndexType::DiskAnn, "DISKANN");

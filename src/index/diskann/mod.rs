@@ -20,7 +20,7 @@ mod tests;
 mod vamana;
 
 use super::catalog::{IndexSpec, Metric};
-use super::exact::Exact;
+use super::exact::{self, Exact};
 use super::graph::beam::{EMPTY, MAX_NODES};
 use super::graph::check::check_total;
 use super::graph::space::Space;
@@ -121,8 +121,20 @@ impl DiskAnn {
 }
 
 impl Index for DiskAnn {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         self.search_all(probe, &mut scratch.diskann, tops)
+    }
+
+    fn rows(&self) -> usize {
+        self.vectors.len()
+    }
+
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
+        search::cost(probe, allowed, self.vectors.len())
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        exact::scan(self.metric, &self.vectors, probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

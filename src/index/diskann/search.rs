@@ -41,12 +41,7 @@ impl DiskAnn {
     pub(super) fn search_all(&self, probe: &Probe, buffers: &mut Buffers, tops: &mut [TopK]) -> Result<()> {
         let rows = self.vectors.len();
         let allowed = probe.allow.map_or(rows, BooleanBuffer::count_set_bits);
-        let widened = if probe.allow.is_some() { FILTERED_WIDTH } else { 1 };
-        let wanted = (widened * probe.params.count("search_list")).max(probe.k);
-        if !is_worth_it(wanted, allowed, rows) {
-            exact::scan(self.metric, &self.vectors, probe, tops);
-            return Ok(());
-        }
+        let wanted = wanted(probe);
         let most = 2 * allowed / RECORD_COST;
         for (query, top) in probe.floats().chunks_exact(self.vectors.dim()).zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
@@ -140,9 +135,17 @@ impl DiskAnn {
     }
 }
 
-/// Whether the graph is likely to cost less than to look at each allowed row: as many more records have to be read as
-/// allowed rows are rarer.
-fn is_worth_it(wanted: usize, allowed: usize, rows: usize) -> bool {
-    let records = wanted as f64 * rows as f64 / allowed.max(1) as f64;
-    wanted < allowed && records * (RECORD_COST as f64) < allowed as f64
+/// The width of a search.
+fn wanted(probe: &Probe) -> usize {
+    let widened = if probe.allow.is_some() { FILTERED_WIDTH } else { 1 };
+    (widened * probe.params.count("search_list")).max(probe.k)
+}
+
+/// What a search costs in exact scores: as many more records have to be read as allowed rows are rarer.
+pub(super) fn cost(probe: &Probe, allowed: usize, rows: usize) -> f64 {
+    let wanted = wanted(probe);
+    if wanted >= allowed {
+        return f64::INFINITY;
+    }
+    wanted as f64 * rows as f64 / allowed as f64 * RECORD_COST as f64
 }

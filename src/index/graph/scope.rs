@@ -2,7 +2,6 @@
 
 use super::beam::{Beam, End, Links, Score};
 use crate::index::Probe;
-use arrow_buffer::BooleanBuffer;
 use std::sync::atomic::Ordering;
 
 /// What scoring a node on a walk costs, in scores of a scan: nodes lie apart, and each is looked up and put in its place.
@@ -25,9 +24,8 @@ pub struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// `width` is the type's own knob; one below k finds k rows all the same.
-    pub fn new(probe: &'a Probe<'a>, rows: &'a [u32], width: usize) -> Scope<'a> {
-        let allowed = probe.allow.map_or(rows.len(), BooleanBuffer::count_set_bits);
+    /// A search that may find `allowed` rows. `width` is the type's own knob; one below k finds k rows all the same.
+    pub fn new(probe: &'a Probe<'a>, rows: &'a [u32], allowed: usize, width: usize) -> Scope<'a> {
         Scope { probe, rows, allowed, wanted: width.max(probe.k) }
     }
 
@@ -39,15 +37,18 @@ impl<'a> Scope<'a> {
         Scope { probe, rows: self.rows, allowed: self.allowed, wanted: self.wanted }
     }
 
-    /// Whether the raw vectors of the allowed rows are cheaper to read than the codes of all nodes are to sift, or must
-    /// all be ranked anyway.
-    pub fn few(&self) -> bool {
-        self.allowed <= self.wanted || self.allowed * EXACT_COST <= self.scan_cost()
+    /// What [`Scope::search`] is likely to cost, in exact scores of a row: infinite where all allowed rows must be ranked
+    /// anyway. With each node that a walk expands it meets about `fresh` new ones.
+    pub fn cost(&self, fresh: usize) -> f64 {
+        if self.allowed <= self.wanted {
+            return f64::INFINITY;
+        }
+        self.walk_cost(fresh).min(self.scan_cost() as f64) / EXACT_COST as f64
     }
 
     /// Fills the pool of `beam` with the best allowed nodes: by a walk from `entry`, or by a scan where that is cheaper, or
     /// where the walk finds too few or turns out to lead far away, because allowed rows are rarer around the query
-    /// than elsewhere. With each node that a walk expands it meets about `fresh` new ones.
+    /// than elsewhere. `fresh` as in [`Scope::cost`].
     pub fn search(
         &self,
         beam: &mut Beam,
@@ -56,7 +57,7 @@ impl<'a> Scope<'a> {
         fresh: usize,
         entry: impl FnOnce(&mut Beam) -> u32,
     ) {
-        if self.is_worth_walking(fresh) {
+        if self.walk_cost(fresh) < self.scan_cost() as f64 {
             let entry = entry(beam);
             // Without a filter a walk that has begun ends: it is never far from done.
             let most = if self.probe.allow.is_some() { self.scan_cost() / WALK_COST } else { usize::MAX };
@@ -83,9 +84,9 @@ impl<'a> Scope<'a> {
     }
 
     /// A walk has to go as much further as allowed rows are rarer.
-    fn is_worth_walking(&self, fresh: usize) -> bool {
+    fn walk_cost(&self, fresh: usize) -> f64 {
         let walked = (self.wanted * fresh) as f64 * self.rows.len() as f64 / self.allowed as f64;
-        walked * (WALK_COST as f64) < self.scan_cost() as f64
+        walked * WALK_COST as f64
     }
 
     fn scan_cost(&self) -> usize {

@@ -21,6 +21,7 @@ use super::graph::check::{check_links, check_rows, check_total};
 use super::graph::link::Table;
 use super::graph::scope::Scope;
 use super::graph::space::{self, Points, Scorer};
+use super::scan;
 use super::sections::{SectionWriter, Sections};
 use super::{BuildContext, Index, Probe, Scratch};
 use crate::error::{Error, Result};
@@ -147,15 +148,15 @@ impl<D: Domain> Hnsw<D> {
     fn descend(&self, beam: &mut Beam, score: &impl Score) -> u32 {
         self.levels[1..].iter().rev().fold(0, |entry, level| beam.descend(level.links(), score, entry))
     }
+
+    fn scope<'a>(&'a self, probe: &'a Probe<'a>, allowed: usize) -> Scope<'a> {
+        Scope::new(probe, &self.rows, allowed, probe.params.count("ef"))
+    }
 }
 
 impl<D: Domain> Index for Hnsw<D> {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
-        let scope = Scope::new(probe, &self.rows, probe.params.count("ef"));
-        if scope.few() {
-            self.domain.scan(probe, tops);
-            return Ok(());
-        }
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+        let scope = self.scope(probe, scan::allowed(probe, self.rows.len()));
         let (beam, target) = D::buffers(&mut scratch.hnsw);
         let links = self.levels[0].links();
         for (probe, top) in probe.each(tops.len()).zip(tops) {
@@ -164,11 +165,23 @@ impl<D: Domain> Index for Hnsw<D> {
             }
             self.domain.aim(&probe, target);
             let scorer = Scorer { space: self.domain.points(), target };
-            // Of the 2 M links of a node about half lead to new ones.
             scope.of(&probe).search(beam, links, &scorer, self.shape.m, |beam| self.descend(beam, &scorer));
             self.domain.rank(&probe, &beam.pool, &self.rows, top);
         }
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Of the 2 M links of a node about half lead to new ones.
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
+        self.scope(probe, allowed).cost(self.shape.m)
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        self.domain.scan(probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

@@ -43,13 +43,25 @@ pub fn placement(nq: usize, topk: usize, nprobe: usize, threshold: usize, gpu: O
 pub struct Hybrid<S>(pub Lists<S, Sq8>);
 
 impl<S: Coarse<Value = f32>> Index for Hybrid<S> {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let nprobe = self.0.nprobe(probe);
         let threshold = probe.params.count("gpu_search_threshold");
         match placement(tops.len(), probe.k, nprobe, threshold, gpu()) {
             // No GPU is in use yet, so that all searches are placed here.
-            Placement::Cpu | Placement::CoarseOnGpu | Placement::Gpu => self.0.search(probe, scratch, tops),
+            Placement::Cpu | Placement::CoarseOnGpu | Placement::Gpu => self.0.traverse(probe, scratch, tops),
         }
+    }
+
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
+        self.0.cost(probe, allowed)
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        self.0.exhaust(probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

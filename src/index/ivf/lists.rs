@@ -223,20 +223,14 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
 }
 
 impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
-        let (rows, width) = (self.layout.rows().len(), self.coarse.width());
-        let allowed = scan::allowed(probe, rows);
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+        let width = self.coarse.width();
+        let allowed = scan::allowed(probe, self.layout.rows().len());
         let reach = self.reach(probe, allowed);
-        // Lists that show so many allowed rows hold about so many rows, if the filter lies evenly over the lists.
-        let (nprobe, shown) = match reach {
-            Reach::Lists { nprobe, wanted } => (nprobe, wanted),
-            Reach::Depth { first, .. } => (0, first.saturating_mul(DEEPER)),
+        let nprobe = match reach {
+            Reach::Lists { nprobe, .. } => nprobe,
+            Reach::Depth { .. } => 0,
         };
-        let scanned = shown.saturating_mul(rows) / allowed.max(1);
-        if probe.allow.is_some() && allowed.saturating_mul(C::EXACT_COST) <= scanned {
-            self.codec.exhaustive(probe, tops);
-            return Ok(());
-        }
         // Out of the scratch while the coarse step uses it.
         let mut room = std::mem::take(C::room(scratch));
         let mut lists = std::mem::take(&mut scratch.ivf.lists);
@@ -264,6 +258,27 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
         scratch.ivf.lists = lists;
         *C::room(scratch) = room;
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.layout.rows().len()
+    }
+
+    /// Lists that show so many allowed rows hold about as many more as rows are rarer, if the filter lies evenly over the
+    /// lists.
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
+        let (rows, lists) = (self.layout.rows().len(), self.layout.lists());
+        let (nprobe, shown) = match self.reach(probe, allowed) {
+            Reach::Lists { nprobe, wanted } => (nprobe, wanted),
+            Reach::Depth { nprobe, first } => (nprobe, first.saturating_mul(DEEPER)),
+        };
+        let scanned = shown as f64 * rows as f64 / allowed.max(1) as f64;
+        let probed = nprobe as f64 * rows as f64 / lists.max(1) as f64;
+        scanned.max(probed).min(rows as f64) / C::EXACT_COST as f64 + scan::all_codes(lists)
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        self.codec.exhaustive(probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

@@ -22,6 +22,7 @@ use super::graph::check::{check_links, check_rows, check_total};
 use super::graph::rank::rank;
 use super::graph::scope::Scope;
 use super::graph::space::{Scorer, Space, Target};
+use super::scan;
 use super::sections::{SectionWriter, Sections};
 use super::vectors::FloatVectors;
 use super::{BuildContext, Index, Probe, Progress, Scratch};
@@ -92,17 +93,17 @@ impl Nsg {
         check_links(&links, total, NAME)?;
         Ok(Nsg { vectors, space, rows, links, out_degree: shape.out_degree, entry })
     }
+
+    fn scope<'a>(&'a self, probe: &'a Probe<'a>, allowed: usize) -> Scope<'a> {
+        Scope::new(probe, &self.rows, allowed, probe.params.count("search_length"))
+    }
 }
 
 impl Index for Nsg {
     /// Milvus' `search_length` is the width of the search; one below k finds k rows all the same (Milvus 1.x pads with -1).
-    fn search(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
+    fn traverse(&self, probe: &Probe, scratch: &mut Scratch, tops: &mut [TopK]) -> Result<()> {
         let metric = self.space.metric;
-        let scope = Scope::new(probe, &self.rows, probe.params.count("search_length"));
-        if scope.few() {
-            exact::scan(metric, &self.vectors, probe, tops);
-            return Ok(());
-        }
+        let scope = self.scope(probe, scan::allowed(probe, self.rows.len()));
         let Buffers { beam, target } = &mut scratch.nsg;
         let links = Links { table: &self.links, degree: self.out_degree };
         for (probe, top) in probe.each(tops.len()).zip(tops) {
@@ -111,11 +112,23 @@ impl Index for Nsg {
             }
             self.space.aim_at_query(probe.floats(), target);
             let scorer = Scorer { space: &self.space, target };
-            // About half of the links of a node lead to new ones.
             scope.of(&probe).search(beam, links, &scorer, self.out_degree / 2, |_| self.entry);
             rank(metric, &self.vectors, probe.floats(), probe.k, &beam.pool, &self.rows, top);
         }
         Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// About half of the links of a node lead to new ones.
+    fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
+        self.scope(probe, allowed).cost(self.out_degree / 2)
+    }
+
+    fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {
+        exact::scan(self.space.metric, &self.vectors, probe, tops);
     }
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {

@@ -1,0 +1,87 @@
+//! How a search would be done: what the filter was taken for, and what is chosen for each segment.
+
+use crate::collection::core::Core;
+use crate::collection::query::Limit;
+use crate::collection::types::SearchOptions;
+use crate::error::Result;
+use crate::index::plan::{Choice, Decision};
+use crate::index::{Probe, Queries};
+use crate::segment::{SegmentView, Source};
+use serde_json::{Map, Value, json};
+
+impl Core {
+    pub fn explain(&self, field: &str, options: &SearchOptions) -> Result<Value> {
+        self.check_loaded()?;
+        let filter = self.filter(options.filter, options.filter_values)?;
+        let _query = self.store.activity.query();
+        let limit = Limit::new(&self.store, options.timeout);
+        self.on_snapshot(|snapshot| {
+            let request = self.request(snapshot, field, options)?;
+            let chosen = self.searched(snapshot, &options.partition_names, &filter)?;
+            let mut segments = Vec::new();
+            let mut found = self.matching(snapshot, &chosen, &filter, limit.stop())?.into_iter().peekable();
+            for view in snapshot.segments().filter(|view| chosen.has(view.partition)) {
+                let matching = found.next_if(|(_, matching)| std::ptr::eq(*matching, view));
+                let mut told = describe(view);
+                let Some((target, _)) = matching else {
+                    told.extend(choice("none", 0, "no row is allowed".to_owned()));
+                    segments.push(Value::Object(told));
+                    continue;
+                };
+                let allowed = target.live.count();
+                let k = request.k.min(allowed);
+                let (allow, stop) = (target.live.bits(), limit.stop());
+                let probe = Probe { queries: Queries::Float(&[]), k, allow, params: &request.params, stop };
+                match view.loaded_index()? {
+                    Some(index) => {
+                        let decision = Decision::of(index.index(), &probe);
+                        told.extend(choice(decision.choice.name(), allowed, decision.to_string()));
+                        told.insert("cost".to_owned(), costs(&decision));
+                    }
+                    None => {
+                        let why = format!("there is no index: {allowed} rows are scored");
+                        told.extend(choice(Choice::Exact.name(), allowed, why));
+                    }
+                }
+                segments.push(Value::Object(told));
+            }
+            limit.check("search")?;
+            Ok(json!({
+                "field": field,
+                "index_type": request.spec.name,
+                "metric_type": request.spec.metric.name(),
+                "params": request.params.to_json(),
+                "topk": options.topk,
+                "offset": options.offset,
+                "range": request.range.is_bounded(),
+                "filter": filter.describe(&self.schema),
+                "segments": segments,
+            }))
+        })
+    }
+}
+
+/// What a segment is, whatever is asked of it.
+fn describe(view: &SegmentView) -> Map<String, Value> {
+    let mut told = Map::new();
+    let number = match &view.source {
+        Source::Growing(_) => Value::Null,
+        Source::Sealed(sealed) => json!(sealed.id()),
+    };
+    told.insert("segment".to_owned(), number);
+    told.insert("rows".to_owned(), json!(view.len()));
+    told.insert("live".to_owned(), json!(view.live.count()));
+    told.insert("has_index".to_owned(), json!(view.index.is_some()));
+    told
+}
+
+fn choice(name: &str, allowed: usize, why: String) -> [(String, Value); 3] {
+    [("allowed", json!(allowed)), ("choice", json!(name)), ("why", json!(why))]
+        .map(|(k, v)| (k.to_owned(), v))
+}
+
+/// The costs that were compared, in exact scores of a row; null for that of an index that would look at all rows.
+fn costs(decision: &Decision) -> Value {
+    let index = decision.index_cost.is_finite().then(|| decision.index_cost.round() as u64);
+    json!({ "exact": decision.exact_cost as u64, "index": index })
+}
