@@ -126,8 +126,10 @@ impl dyn Index + '_ {
                 tops.iter_mut().for_each(|top| top.reset(wide.k));
                 self.traverse(&wide, scratch, tops)?;
                 for (probe, top) in probe.each(tops.len()).zip(tops) {
+                    // Fewer than were asked for are all that there are.
+                    let are_all = top.len() < wide.k;
                     top.narrow(probe.k, |hit| allow.value(hit.row as usize));
-                    if top.len() < probe.k.min(allowed) && !probe.stop.load(Ordering::Relaxed) {
+                    if top.len() < probe.k.min(allowed) && !are_all && !probe.stop.load(Ordering::Relaxed) {
                         top.reset(probe.k);
                         self.traverse(&probe, scratch, std::slice::from_mut(top))?;
                     }
