@@ -141,8 +141,21 @@ typedef struct elanus_database elanus_database;
 typedef struct elanus_collection elanus_collection;
 
 /**
+ * The hits of one query, nearest first, batch by batch and to the last row. They come from the rows that there were when
+ * it was opened, whatever is written meanwhile; while it lives, these rows' files stay.
+ */
+typedef struct elanus_search_iterator elanus_search_iterator;
+
+/**
+ * The rows of a query in the order of their primary keys, batch by batch. They are those that there were when it was
+ * opened, whatever is written meanwhile; while it lives, these rows' files stay.
+ */
+typedef struct elanus_query_iterator elanus_query_iterator;
+
+/**
  * The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. A query gives one too,
- * its rows as the hits of one query without scores; and an insert, the keys of its rows without columns.
+ * its rows as the hits of one query without scores (for `count(*)` one row without a key); and an insert, the keys of its
+ * rows without columns.
  *
  * It never changes, so that any number of threads may read it; what its functions point to lives until
  * elanus_result_free().
@@ -1061,7 +1074,11 @@ typedef struct elanus_search_options {
     uint32_t size;
     /** How many hits a query gets at most, 1 to 16384; 0 for 10. */
     uint32_t topk;
-    /** JSON for the index, like `{"nprobe":16}` or `{"ef":64}`; NULL for the defaults. */
+    /**
+     * JSON for the index, like `{"nprobe":16}` or `{"ef":64}`; NULL for the defaults. `{"radius":20,"range_filter":10}` asks
+     * for the nearest hits in a range: distances from `range_filter` (included) to `radius` (not included), or of IP and
+     * COSINE scores above `radius` and up to `range_filter`. Only a radius is fine.
+     */
     const char *params;
     /**
      * The metric. It must be the index's; NULL is the index's, and without an index L2 or HAMMING.
@@ -1088,6 +1105,13 @@ typedef struct elanus_search_options {
      */
     const char *filter_values;
     /**
+     * A field of BOOL, integers or VARCHAR: each of its values gets one hit, that of its best row, and topk is the number of
+     * values. NULL or empty for none.
+     */
+    const char *group_by_field;
+    /** So many of the best hits of a query are passed over; with topk at most 16384. */
+    size_t offset;
+    /**
      * Names of partitions to look into; NULL for all that are not released. Not with a partition key.
      */
     const char *const *partition_names;
@@ -1096,7 +1120,7 @@ typedef struct elanus_search_options {
 } elanus_search_options;
 
 /** What elanus_search_options begins with: its size, and the defaults. */
-#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0, NULL, NULL, NULL, 0}
+#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0}
 
 /**
  * Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
@@ -1149,6 +1173,66 @@ ELANUS_API elanus_result *elanus_collection_search_binary(
     const elanus_search_options *options,
     elanus_error **error);
 
+/**
+ * Searches for the nearest rows of each of some rows, which are named by their INT64 primary keys: their vectors are the
+ * queries. A row is found for itself too, first of all unless another one is as near, or a filter hides it.
+ *
+ * @param field   The vector field.
+ * @param ids     `count` keys, each of a row.
+ * @param count   1 to 16384.
+ * @param options NULL for the defaults.
+ * @param error   Receives the failure; may be NULL.
+ * @return The hits, those of ids[i] as query i; to free with elanus_result_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_collection_search_by_int64(
+    const elanus_collection *collection,
+    const char *field,
+    const int64_t *ids,
+    size_t count,
+    const elanus_search_options *options,
+    elanus_error **error);
+
+/**
+ * The same for VARCHAR primary keys: elanus_collection_search_by_int64().
+ *
+ * @param field   The vector field.
+ * @param ids     `count` texts in UTF-8, none NULL, each the key of a row.
+ * @param count   1 to 16384.
+ * @param options NULL for the defaults.
+ * @param error   Receives the failure; may be NULL.
+ * @return The hits, to free with elanus_result_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_collection_search_by_varchar(
+    const elanus_collection *collection,
+    const char *field,
+    const char *const *ids,
+    size_t count,
+    const elanus_search_options *options,
+    elanus_error **error);
+
+/**
+ * Says how a search would be done, without doing it: JSON with the filter as it was understood and, for each segment, its
+ * rows, those that are live and that the filter lets through, its index, the choice (`exact`, `index`, `filtered`,
+ * `post_filter`, `none`), what the ways were thought to cost (in exact scores of a row), and why.
+ *
+ * @param field   The vector field.
+ * @param options Those of the search; NULL for the defaults.
+ * @param error   Receives the failure, that of the search; may be NULL.
+ * @return JSON like `{"index_type":"HNSW","metric_type":"L2","topk":10,"filter":"a < 3","segments":[{"segment":1,"rows":5000,
+ *         "live":4990,"allowed":20,"choice":"exact","why":"..."}]}`, to free with elanus_string_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API char *elanus_collection_explain(
+    const elanus_collection *collection,
+    const char *field,
+    const elanus_search_options *options,
+    elanus_error **error);
+
 /* =================================================================================================
  * Query: rows by a filter, without a vector.
  * ================================================================================================= */
@@ -1171,7 +1255,8 @@ typedef struct elanus_query_options {
     const char *filter_values;
     /**
      * Names of fields or dynamic keys to return with the keys, or `*` for all fields; NULL for none. A dynamic key comes as
-     * JSON, null in the rows that lack it.
+     * JSON, null in the rows that lack it. `count(*)` alone asks for the number of rows and not for the rows: one row
+     * without a key, with one INT64 column of that name; no limit and no offset then.
      */
     const char *const *output_fields;
     /** How many names. */
@@ -1251,6 +1336,123 @@ ELANUS_API elanus_code elanus_collection_delete_matching(
     const char *values,
     uint64_t *deleted,
     elanus_error **error);
+
+/* =================================================================================================
+ * Iterators: the hits of a search or the rows of a query, batch by batch.
+ * ================================================================================================= */
+
+/**
+ * Opens an iterator over the rows around one query of a FLOAT_VECTOR field.
+ *
+ * @param field      The vector field.
+ * @param query      `dim` floats, each finite.
+ * @param dim        The field's dimension.
+ * @param options    NULL for the defaults. `topk` does not count; group_by_field must not be set; a timeout is that of each
+ *                   call.
+ * @param batch_size Hits of a batch, 1 to 16384; 0 for 1000.
+ * @param limit      After how many hits to end; 0 for after all.
+ * @param error      Receives the failure; may be NULL.
+ * @return The iterator, to free with elanus_search_iterator_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_search_iterator *elanus_search_iterator_open(
+    const elanus_collection *collection,
+    const char *field,
+    const float *query,
+    size_t dim,
+    const elanus_search_options *options,
+    size_t batch_size,
+    uint64_t limit,
+    elanus_error **error);
+
+/**
+ * The same for a BINARY_VECTOR field: elanus_search_iterator_open() for packed bits.
+ *
+ * @param field      The vector field.
+ * @param query      `dim` / 8 bytes.
+ * @param dim        The field's dimension in bits, a multiple of 8.
+ * @param options    NULL for the defaults.
+ * @param batch_size Hits of a batch, 1 to 16384; 0 for 1000.
+ * @param limit      After how many hits to end; 0 for after all.
+ * @param error      Receives the failure; may be NULL.
+ * @return The iterator, to free with elanus_search_iterator_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_search_iterator *elanus_search_iterator_open_binary(
+    const elanus_collection *collection,
+    const char *field,
+    const uint8_t *query,
+    size_t dim,
+    const elanus_search_options *options,
+    size_t batch_size,
+    uint64_t limit,
+    elanus_error **error);
+
+/**
+ * Gives the next hits. No row comes twice, and none is left out. Batches follow each other from near to far; with an index
+ * whose answers are not exact, a row that a batch has missed comes in a later one.
+ *
+ * @param iterator It goes on behind the hits of the last call; a call that fails does not move it.
+ * @param error    Receives the failure; may be NULL.
+ * @return As many hits as a batch has, fewer at the end and none behind it, as the hits of one query; to free with
+ *         elanus_result_free(), or NULL on failure.
+ *
+ * Safe beside any call but elanus_search_iterator_free(): calls for one iterator take turns. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_search_iterator_next(
+    const elanus_search_iterator *iterator,
+    elanus_error **error);
+
+/**
+ * Frees an iterator; results that it gave stay. NULL is fine.
+ *
+ * Handles may be freed in any order, after their collection's too. This one must not be in use by another thread.
+ * Since 0.1.
+ */
+ELANUS_API void elanus_search_iterator_free(elanus_search_iterator *iterator);
+
+/**
+ * Opens an iterator over the rows for which a filter holds, in the order of their primary keys.
+ *
+ * @param filter     As elanus_collection_query() has it; NULL or empty for all rows, without a limit too.
+ * @param options    NULL for the defaults. Its limit and offset are those of all batches together and may be any; a
+ *                   timeout is that of each call.
+ * @param batch_size Rows of a batch, 1 to 16384; 0 for 1000.
+ * @param error      Receives the failure; may be NULL.
+ * @return The iterator, to free with elanus_query_iterator_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_query_iterator *elanus_query_iterator_open(
+    const elanus_collection *collection,
+    const char *filter,
+    const elanus_query_options *options,
+    size_t batch_size,
+    elanus_error **error);
+
+/**
+ * Gives the next rows: their keys in order, each once, and the output fields.
+ *
+ * @param iterator It goes on behind the rows of the last call; a call that fails does not move it.
+ * @param error    Receives the failure; may be NULL.
+ * @return As many rows as a batch has, fewer at the end and none behind it; to free with elanus_result_free(), or NULL on
+ *         failure.
+ *
+ * Safe beside any call but elanus_query_iterator_free(): calls for one iterator take turns. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_query_iterator_next(
+    const elanus_query_iterator *iterator,
+    elanus_error **error);
+
+/**
+ * Frees an iterator; results that it gave stay. NULL is fine.
+ *
+ * Handles may be freed in any order, after their collection's too. This one must not be in use by another thread.
+ * Since 0.1.
+ */
+ELANUS_API void elanus_query_iterator_free(elanus_query_iterator *iterator);
 
 /* =================================================================================================
  * Result: the hits of a search, the rows of a query, or the keys of an insert or upsert, as flat arrays.
@@ -1408,7 +1610,7 @@ ELANUS_API elanus_code elanus_collection_upsert_arrow(
 
 /**
  * Gives a result away as a stream of Arrow batches: columns `_query` (uint32, the number of the query), `_id` and
- * `_score` (float32), then the output fields; for an insert or upsert `_id` alone.
+ * `_score` (float32), then the output fields; for an insert or upsert `_id` alone, for a `count(*)` the number alone.
  *
  * @param stream Receives the stream, which the caller releases by its `release`, before or after the result is freed;
  *               not NULL. Written only on success.
@@ -1419,6 +1621,126 @@ ELANUS_API elanus_code elanus_collection_upsert_arrow(
 ELANUS_API elanus_code elanus_result_export_arrow(
     const elanus_result *result,
     struct ArrowArrayStream *stream,
+    elanus_error **error);
+
+/* =================================================================================================
+ * Exchange: rows from files and to files, in the layout of Milvus' bulk import.
+ * ================================================================================================= */
+
+/**
+ * How to import. Begin with ELANUS_IMPORT_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
+ */
+typedef struct elanus_import_options {
+    /** sizeof(elanus_import_options). */
+    uint32_t size;
+    /** 0: nothing is here yet. */
+    uint32_t reserved;
+    /**
+     * Told how many bytes of the files were read, of how many; may be NULL. Of a stream it is told rows, of 0.
+     */
+    elanus_progress_callback progress;
+    /** Handed to `progress` unchanged. */
+    void *user_data;
+} elanus_import_options;
+
+/** What elanus_import_options begins with: its size, and the defaults. */
+#define ELANUS_IMPORT_OPTIONS_INIT {sizeof(elanus_import_options), 0, NULL, NULL}
+
+/**
+ * What to export. Begin with ELANUS_EXPORT_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
+ */
+typedef struct elanus_export_options {
+    /** sizeof(elanus_export_options). */
+    uint32_t size;
+    /**
+     * 1 to leave out the primary keys of a collection with auto_id, for one that makes its own: Milvus takes none there.
+     * 0 to keep them; the schema beside the file then says that auto_id is false.
+     */
+    uint32_t without_keys;
+    /** Only rows for which it holds, as elanus_collection_query() has it; NULL or empty for all. */
+    const char *filter;
+    /** The values of the filter's templates, as JSON; NULL for none. */
+    const char *filter_values;
+    /** Told how many rows are written; may be NULL. */
+    elanus_progress_callback progress;
+    /** Handed to `progress` unchanged. */
+    void *user_data;
+} elanus_export_options;
+
+/** What elanus_export_options begins with: its size, and the defaults. */
+#define ELANUS_EXPORT_OPTIONS_INIT {sizeof(elanus_export_options), 0, NULL, NULL, NULL, NULL}
+
+/**
+ * Inserts the rows of files, all of them or none: no search sees one before the call has succeeded, and after an error,
+ * a cancellation or a crash nothing of them is left. Rows of any number are imported in little memory.
+ *
+ * A file's format is what its name ends in. `.parquet`: one column a field, by its name; float vectors are lists of float
+ * or double, binary vectors lists of uint8, VARCHAR and JSON strings, integers of any width whose values fit; not
+ * compressed, or with SNAPPY. `.jsonl` or `.ndjson`: one object a row, one key a field; vectors are arrays of numbers
+ * (of bytes for binary ones), JSON is the value itself or a string that holds it. `.json`: `{"rows":[...]}` or `[...]`
+ * with such objects. This is the layout of Milvus' bulk import: https://milvus.io/docs/prepare-source-data.md
+ *
+ * @param paths      Files. Every field of the schema is in each, but a primary key with auto_id.
+ * @param path_count Not 0.
+ * @param options    NULL for the defaults.
+ * @param imported   Receives the number of rows; may be NULL.
+ * @param error      Receives the failure; may be NULL. It names the file, the row, counted from 0, and the field.
+ *                   ELANUS_CODE_CANCELED when the progress callback said so.
+ *
+ * Safe beside any call; searches, inserts and deletes go on meanwhile. A delete that ends before this call does not
+ * concern its rows. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_import(
+    const elanus_collection *collection,
+    const char *const *paths,
+    size_t path_count,
+    const elanus_import_options *options,
+    uint64_t *imported,
+    elanus_error **error);
+
+/**
+ * Inserts the rows of a stream of Arrow batches, all of them or none: elanus_collection_import() for batches as
+ * elanus_collection_insert_arrow() takes them.
+ *
+ * The stream is moved out of `stream`, whose `release` is NULL afterwards: on success and on failure, even that of
+ * NULL for another argument.
+ *
+ * @param stream   Of struct arrays whose children are the columns; not NULL.
+ * @param options  NULL for the defaults.
+ * @param imported Receives the number of rows; may be NULL.
+ * @param error    Receives the failure; may be NULL. It names the row, counted from 0, and the field.
+ *
+ * Safe beside any call, as elanus_collection_import() is; the stream is used on the caller's thread only. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_import_arrow(
+    const elanus_collection *collection,
+    struct ArrowArrayStream *stream,
+    const elanus_import_options *options,
+    uint64_t *imported,
+    elanus_error **error);
+
+/**
+ * Writes the live rows of a collection to a file, and its schema to one beside it. Both go to Milvus: the schema is what
+ * pymilvus' `CollectionSchema.construct_from_dict()` reads, the rows are what its bulk import takes. And both come back:
+ * elanus_collection_create() takes the schema, elanus_collection_import() the rows, and the contents are identical.
+ *
+ * It runs on the rows that were inserted when it started, oldest first, and never waits for writers.
+ *
+ * @param path     A file that does not exist, in a folder that does. Its name ends in `.parquet`, `.jsonl`, `.ndjson` or
+ *                 `.json`, which is the format, as elanus_collection_import() has it. The schema's name ends in
+ *                 `.schema.json` instead, and must not exist either.
+ * @param options  NULL for the defaults: all rows.
+ * @param exported Receives the number of rows; may be NULL.
+ * @param error    Receives the failure; may be NULL. On failure, and until it is done, there is no file of that name.
+ *                 ELANUS_CODE_CANCELED when the progress callback said so.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_export(
+    const elanus_collection *collection,
+    const char *path,
+    const elanus_export_options *options,
+    uint64_t *exported,
     elanus_error **error);
 
 /* =================================================================================================

@@ -78,15 +78,16 @@ def scale():
     if not newest:
         return ""
     text = "\n## Scale\n\nSynthetic clustered vectors (`tests/bench/scale.py`): how each type grows, not how good it is on real data. Build on two\n"
-    text += "threads (CPU s: of both together), one query on one thread; memory is the process' peak while building (mapped rows are in\n"
-    text += "it) and resident while searching. * the machine did other work meanwhile: the clock and the speed say little.\n\n"
-    text += "| index | rows | build s | CPU s | build peak MiB | index MiB | search | recall@10 | queries/s | resident MiB |\n"
-    text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    text += "threads (CPU s: of both together), one query on one thread (CPU us: the processor's time of it); memory is the process' peak while\n"
+    text += "building (mapped rows are in it) and resident while searching. * the machine did other work meanwhile: the clock and the speed say\n"
+    text += "little, the processor's time is the work.\n\n"
+    text += "| index | rows | build s | CPU s | build peak MiB | index MiB | search | recall@10 | queries/s | CPU us | resident MiB |\n"
+    text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
     for _, r in sorted(newest.items()):
         star = "*" if "remark" in r else ""
         text += (f"| {r['index_type']} | {r['rows']:,} x {r['dim']} | {number(r['build_s'])}{star} | {number(r['build_cpu_s'])} | "
                  f"{number(r['build_peak_mib'])} | {number(r['index_mib'])} | {knobs(r['search_params'])} | {r['recall']:.4f} | "
-                 f"{number(r['qps'])}{star} | {number(r['resident_mib'])} |\n")
+                 f"{number(r['qps'])}{star} | {number(r['cpu_us']) if 'cpu_us' in r else ''} | {number(r['resident_mib'])} |\n")
     return text
 
 
