@@ -3,8 +3,11 @@
 mod attributes;
 mod grow;
 mod json;
+mod names;
+mod special;
 
 pub use grow::Versions;
+pub use names::{check_alias, check_collection_name, check_index_name, check_partition_name};
 
 use crate::error::{Error, Result};
 use arrow_schema::{DataType as ArrowType, Field as ArrowField, FieldRef, Schema as ArrowSchema, SchemaRef};
@@ -30,8 +33,6 @@ pub const DEFAULT_PARTITION: &str = "_default";
 /// Partitions of a collection with a partition key that does not say how many. Milvus takes 64; each costs a segment at
 /// every flush, and one process searches few of them at a time.
 const KEY_PARTITIONS: usize = 16;
-/// Most bytes of a name.
-const MAX_NAME: usize = 255;
 
 /// The data type of a field, with Milvus' numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -251,10 +252,10 @@ impl Schema {
                 return Err(Error::invalid(format!("duplicated field name: {}", field.name)));
             }
         }
-        let primary = primary_key(&fields)?;
-        let vector = only_vector(&fields)?;
+        let primary = special::primary_key(&fields)?;
+        let vector = special::only_vector(&fields)?;
         let dynamic = fields.iter().position(|field| field.is_dynamic);
-        let partition_key = partition_key(&fields)?;
+        let partition_key = special::partition_key(&fields)?;
         let num_partitions = if partition_key.is_some() { KEY_PARTITIONS } else { 0 };
         let arrow = ArrowSchema::new(fields.iter().map(Field::arrow_field).collect::<Vec<_>>());
         let arrow = Arc::new(arrow);
@@ -357,7 +358,7 @@ fn check_field(field: &Field) -> Result<()> {
             false => Err(Error::invalid(format!("the dynamic field should be {DYNAMIC_FIELD}, a JSON"))),
         };
     }
-    check_name(&field.name, "field", "name")?;
+    names::check(&field.name, "field", "name")?;
     let dim = field.dim as i64;
     if field.data_type.is_vector() && !(1..=MAX_DIM).contains(&dim) {
         return Err(Error::invalid(format!("invalid dimension: {dim}. should be in range 1 ~ {MAX_DIM}")));
@@ -373,123 +374,6 @@ fn check_field(field: &Field) -> Result<()> {
         )));
     }
     attributes::check(field)
-}
-
-fn only_vector(fields: &[Field]) -> Result<usize> {
-    let vectors: Vec<usize> = (0..fields.len()).filter(|&at| fields[at].data_type.is_vector()).collect();
-    match vectors.as_slice() {
-        &[vector] => Ok(vector),
-        [] => Err(Error::invalid("schema does not contain vector field")),
-        several => {
-            let names: Vec<&str> = several.iter().map(|&at| fields[at].name.as_str()).collect();
-            let names = names.join(", ");
-            Err(Error::invalid(format!("multiple vector fields is not supported, fields name: {names}")))
-        }
-    }
-}
-
-fn primary_key(fields: &[Field]) -> Result<usize> {
-    let primaries: Vec<usize> = (0..fields.len()).filter(|&i| fields[i].is_primary).collect();
-    let &[primary] = primaries.as_slice() else {
-        let names: Vec<&str> = primaries.iter().map(|&i| fields[i].name.as_str()).collect();
-        return Err(Error::invalid(if names.is_empty() {
-            "primary key is not specified".to_owned()
-        } else {
-            format!("there are more than one primary key, field name = {}", names.join(", "))
-        }));
-    };
-    let field = &fields[primary];
-    match field.data_type {
-        DataType::Int64 | DataType::VarChar => Ok(primary),
-        other => Err(Error::invalid(format!(
-            "the data type of primary key should be Int64 or VarChar, field {} is {}",
-            field.name,
-            other.name()
-        ))),
-    }
-}
-
-fn partition_key(fields: &[Field]) -> Result<Option<usize>> {
-    let keys: Vec<usize> = (0..fields.len()).filter(|&i| fields[i].is_partition_key).collect();
-    let key = match keys[..] {
-        [] => return Ok(None),
-        [key] => key,
-        _ => {
-            let names: Vec<&str> = keys.iter().map(|&i| fields[i].name.as_str()).collect();
-            return Err(Error::invalid(format!(
-                "there are more than one partition key, field name = {}",
-                names.join(", ")
-            )));
-        }
-    };
-    if fields[key].is_primary {
-        return Err(Error::invalid("the partition key field must not be primary field"));
-    }
-    if !matches!(fields[key].data_type, DataType::Int64 | DataType::VarChar) {
-        return Err(Error::invalid(format!(
-            "the data type of partition key should be Int64 or VarChar, field {} is {}",
-            fields[key].name,
-            fields[key].data_type.name()
-        )));
-    }
-    Ok(Some(key))
-}
-
-/// Checks the name of a collection.
-pub fn check_collection_name(name: &str) -> Result<()> {
-    check_name(name, "collection", "name")
-}
-
-/// Checks an alias of a collection.
-pub fn check_alias(alias: &str) -> Result<()> {
-    check_name(alias, "collection", "alias")
-}
-
-/// Checks the name of a partition, which may begin with a digit.
-pub fn check_partition_name(name: &str) -> Result<()> {
-    let why = if name.trim().is_empty() {
-        "Partition name should not be empty.".to_owned()
-    } else if name.len() > MAX_NAME {
-        format!("The length of a partition name must be less than {MAX_NAME} characters.")
-    } else if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
-        "The first character of a partition name must be an underscore or letter.".to_owned()
-    } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        "Partition name can only contain numbers, letters and underscores.".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(Error::invalid(format!("Invalid partition name: {name}. {why}")))
-}
-
-/// Checks the name of an index.
-pub fn check_index_name(name: &str) -> Result<()> {
-    check_name(name, "index", "name")
-}
-
-/// Milvus' rules for the names of collections, fields and indexes and for aliases, in the words it has for each `kind`.
-fn check_name(name: &str, kind: &str, noun: &str) -> Result<()> {
-    let first_is_good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let all_are_good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let why = if name.is_empty() {
-        format!("the {kind} {noun} should not be empty")
-    } else if name.len() > MAX_NAME {
-        format!("the length of a {kind} {noun} must be less than {MAX_NAME} characters")
-    } else if !first_is_good {
-        format!("the first character of a {kind} {noun} must be an underscore or letter")
-    } else if !all_are_good {
-        format!("{kind} {noun} can only contain numbers, letters and underscores")
-    } else {
-        return Ok(());
-    };
-    // Milvus writes the two sentences about an index' name differently.
-    let why = match (kind, all_are_good) {
-        ("index", _) if !first_is_good && !name.is_empty() => {
-            "The first character of a index name must be an underscore or letter.".to_owned()
-        }
-        ("index", false) => "Index name can only contain numbers, letters, and underscores.".to_owned(),
-        _ => why,
-    };
-    Err(Error::invalid(format!("Invalid {kind} {noun}: {name}. {why}")))
 }
 
 #[cfg(test)]
