@@ -50,7 +50,6 @@ pub struct QueryIterator {
 ///
 /// cbindgen:blocking
 #[ffi_export]
-#[expect(clippy::too_many_arguments, reason = "C has no other way to name them")]
 pub extern "C" fn elanus_search_iterator_open(
     collection: Option<&Collection>,
     field: Option<char_p::Ref<'_>>,
@@ -86,7 +85,6 @@ pub extern "C" fn elanus_search_iterator_open(
 ///
 /// cbindgen:blocking
 #[ffi_export]
-#[expect(clippy::too_many_arguments, reason = "C has no other way to name them")]
 pub extern "C" fn elanus_search_iterator_open_binary(
     collection: Option<&Collection>,
     field: Option<char_p::Ref<'_>>,
