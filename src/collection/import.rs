@@ -14,9 +14,9 @@ use crate::database::meta::SegmentMeta;
 use crate::error::{Code, Error, Result};
 use crate::exchange::{self, Source};
 use crate::index::Pace;
-use crate::schema::Schema;
+use crate::schema::{DataType, Schema};
 use crate::segment::{Live, Rows, Sealed, SegmentView};
-use arrow_array::{Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -199,7 +199,8 @@ impl Import<'_> {
             SegmentView::sealed(written.sealed.clone(), written.partition, Live::all(written.rows))
         };
         writer.sealed.extend(self.written.iter().map(view));
-        core.publish(&writer);
+        // Fields that came meanwhile are filled in.
+        core.show_rows(&writer);
         drop(writer);
         core.store.notify_worker();
         Ok(total)
@@ -213,7 +214,12 @@ fn at_row(schema: &Schema, columns: &RecordBatch, first: u64, error: Error) -> E
         return error;
     }
     let check = |row| {
-        let no_ids = |count| Ok(Arc::new(Int64Array::from(vec![0; count])) as _);
+        let no_ids = |count| {
+            Ok(match schema.primary().data_type {
+                DataType::VarChar => Arc::new(StringArray::from(vec!["0"; count])) as ArrayRef,
+                _ => Arc::new(Int64Array::from(vec![0; count])),
+            })
+        };
         batch::canonical(schema, &columns.slice(row, 1), no_ids).err().map(|error| (row as u64, error))
     };
     match (0..columns.num_rows()).find_map(check) {

@@ -5,6 +5,7 @@ mod files;
 mod hostile;
 mod peers;
 mod promises;
+mod types;
 
 use crate::support::{Random, options, vectors};
 use arrow_array::{

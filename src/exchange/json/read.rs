@@ -17,6 +17,7 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::Field as ArrowField;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -69,21 +70,17 @@ impl Source for Reader {
 fn batch(schema: &Schema, bytes: &[u8], ends: &[usize], first: u64) -> Result<RecordBatch> {
     let fields = schema.fields();
     let mut values: Vec<Vec<Option<&str>>> = vec![vec![None; ends.len()]; fields.len()];
-    let mut dynamic: Vec<Option<String>> = vec![None; ends.len()];
+    let mut objects: Vec<String> = Vec::with_capacity(ends.len());
     let mut start = 0;
     for (at, &end) in ends.iter().enumerate() {
         let within = |error: Error| error.within(format!("row {}", first + at as u64));
-        let others = take_apart(schema, &bytes[start..end], |place, value| values[place][at] = Some(value))
+        let object = take_apart(schema, &bytes[start..end], |place, value| values[place][at] = Some(value))
             .map_err(within)?;
-        if let Some(place) = schema.dynamic_at().filter(|_| !others.is_empty()) {
-            dynamic[at] = Some(with_keys(values[place][at], &others).map_err(within)?);
-        }
+        objects.push(object);
         start = end;
     }
     if let Some(place) = schema.dynamic_at() {
-        for (value, text) in values[place].iter_mut().zip(&dynamic) {
-            *value = text.as_deref().or(*value);
-        }
+        values[place] = objects.iter().map(|object| Some(object.as_str())).collect();
     }
     let mut columns: Vec<(&str, ArrayRef)> = Vec::with_capacity(fields.len());
     for (field, texts) in fields.iter().zip(&values) {
@@ -126,57 +123,44 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// A key that is no field, and the text of its value.
-type Other<'a> = (Cow<'a, str>, &'a str);
-
-/// Gives each value of the object with the place of its field; a null counts as absent. Returns what is left for the
-/// dynamic field, if there is one.
-fn take_apart<'a>(
-    schema: &Schema,
-    bytes: &'a [u8],
-    mut each: impl FnMut(usize, &'a str),
-) -> Result<Vec<Other<'a>>> {
+/// Gives each value of the object with the place of its field; a null counts as absent. Returns the object of the dynamic
+/// field: the keys that are no field, with those that the object has under `$meta`.
+fn take_apart<'a>(schema: &Schema, bytes: &'a [u8], mut each: impl FnMut(usize, &'a str)) -> Result<String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|e| Error::invalid(format!("it is not UTF-8 at its byte {}", e.valid_up_to())))?;
     let Object(entries) =
         serde_json::from_str(text).map_err(|e| Error::invalid(format!("it is not JSON: {e}")))?;
-    let mut seen = [false; crate::schema::MAX_FIELDS];
-    let mut others = Vec::new();
+    let mut seen = vec![false; schema.fields().len()];
+    let mut keys = Vec::new();
     for (key, value) in entries {
-        let Some((place, _)) = schema.field(&key) else {
-            if schema.dynamic_at().is_none() {
-                return Err(Error::new(Code::FieldNotFound, format!("field {key} not exist")));
+        match schema.field(&key) {
+            Some((place, _)) => {
+                if std::mem::replace(&mut seen[place], true) {
+                    return Err(Error::invalid(format!("field {key} is given twice")));
+                }
+                if schema.dynamic_at() == Some(place) {
+                    keys.extend(dynamic_keys(value.get())?);
+                } else if value.get() != "null" {
+                    each(place, value.get());
+                }
             }
-            others.push((key, value.get()));
-            continue;
-        };
-        if std::mem::replace(&mut seen[place], true) {
-            return Err(Error::invalid(format!("field {key} is given twice")));
-        }
-        if value.get() != "null" {
-            each(place, value.get());
+            None if schema.dynamic_at().is_some() => keys.push(format!("{}:{value}", Value::from(&*key))),
+            None => return Err(Error::new(Code::FieldNotFound, format!("field {key} not exist"))),
         }
     }
-    Ok(others)
+    Ok(format!("{{{}}}", keys.join(",")))
 }
 
-/// The object of dynamic keys, `given` if there was one, with more of them. Whether a key is there twice is the insert's
-/// to say.
-fn with_keys(given: Option<&str>, others: &[Other]) -> Result<String> {
-    let given = given.and_then(json_text).unwrap_or(Cow::Borrowed("{}"));
-    let inner = given.trim_ascii().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-    let inner = inner.ok_or_else(|| Error::invalid(format!("field {DYNAMIC_FIELD} should be an object")))?;
-    let mut text = format!("{{{inner}");
-    for (key, value) in others {
-        if text.trim_ascii_end().len() > 1 {
-            text.push(',');
-        }
-        text.push_str(&serde_json::Value::from(key.as_ref()).to_string());
-        text.push(':');
-        text.push_str(value);
+/// What stands between the brackets of a dynamic object, which may be in a string, as in Milvus.
+fn dynamic_keys(text: &str) -> Result<Option<String>> {
+    let object = json_text(text).unwrap_or_default();
+    let is_object = serde_json::from_str::<Object>(&object).is_ok();
+    let inner = object.trim_ascii().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    match inner {
+        Some(inner) if is_object => Ok(Some(inner.trim_ascii()).filter(|i| !i.is_empty()).map(str::to_owned)),
+        _ if text == "null" => Ok(None),
+        _ => Err(Error::invalid(format!("field {DYNAMIC_FIELD}: {text} should be an object"))),
     }
-    text.push('}');
-    Ok(text)
 }
 
 /// The column of a field from the texts of its values, each of which is of the row that `row_of` says.
