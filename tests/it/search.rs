@@ -356,7 +356,7 @@ fn groups_have_one_hit_each() {
         ("g", Arc::new(Int32Array::from(vec![9999])) as ArrayRef),
         ("flag", Arc::new(BooleanArray::from(vec![true])) as ArrayRef),
         ("t", Arc::new(StringArray::from(vec!["x"])) as ArrayRef),
-        ("v", vectors(&[query.clone()])),
+        ("v", vectors(std::slice::from_ref(&query))),
     ]);
     collection.insert(twin.unwrap()).unwrap();
     let options = SearchOptions { group_by_field: Some("g"), ..search_options(1000) };
