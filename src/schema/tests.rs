@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::Code;
 
 fn fails(text: &str, with: &str) {
     let error = Schema::from_json(text).expect_err(text);
@@ -118,9 +117,6 @@ fn values_of_the_wrong_kind_are_errors() {
     fails(&with_fields(r#"{"name":"a","data_type":"Text"}"#), "data type \"Text\" is not supported");
     fails(&with_fields(r#"{"name":"a","data_type":5,"is_primary":[true]}"#), "should be true or false");
     fails(&with_fields(r#"{"name":"a","data_type":5,"is_primay":true}"#), "unknown key \"is_primay\"");
-    let key = r#"{"name":"x","data_type":"Int64","is_partition_key":true}"#;
-    let partitioned = Schema::from_json(&with_fields(&format!("{PK},{VEC},{key}")));
-    assert_eq!(partitioned.unwrap_err().code(), Code::Unimplemented);
 }
 
 #[test]
