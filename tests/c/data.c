@@ -14,6 +14,7 @@ static const int64_t IDS[] = {1, 2, 3};
 static const int32_t NUMBERS[] = {10, -1, 30};
 static const uint8_t NUMBER_VALID[] = {1, 0, 1};
 static const int16_t ELEMENTS[] = {7, 8, 9};
+static const int16_t FOUR[] = {1, 2, 3, 4};
 static const uint64_t ENDS[] = {0, 2, 2, 3};
 static const char TAGS[] = "redbluered";
 static const uint64_t TAG_ENDS[] = {0, 3, 7, 10};
@@ -149,7 +150,7 @@ static void refused(const elanus_collection *collection) {
           elanus_collection_insert(collection, columns, COLUMNS, NULL, &error));
     columns_of(columns, vectors);
     columns[2].offsets = many;
-    columns[2].data = "12345678";
+    columns[2].data = FOUR;
     FAILS(ELANUS_CODE_INVALID_PARAMETER, "the length (4) of 2th array", "exceeds max capacity (3)",
           elanus_collection_insert(collection, columns, COLUMNS, NULL, &error));
     columns_of(columns, vectors);
