@@ -20,6 +20,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -131,7 +132,7 @@ fn take_apart<'a>(schema: &Schema, bytes: &'a [u8], mut each: impl FnMut(usize, 
     let Object(entries) =
         serde_json::from_str(text).map_err(|e| Error::invalid(format!("it is not JSON: {e}")))?;
     let mut seen = vec![false; schema.fields().len()];
-    let mut keys = Vec::new();
+    let (mut keys, mut names) = (Vec::new(), HashSet::new());
     for (key, value) in entries {
         match schema.field(&key) {
             Some((place, _)) => {
@@ -144,7 +145,12 @@ fn take_apart<'a>(schema: &Schema, bytes: &'a [u8], mut each: impl FnMut(usize, 
                     each(place, value.get());
                 }
             }
-            None if schema.dynamic_at().is_some() => keys.push(format!("{}:{value}", Value::from(&*key))),
+            None if schema.dynamic_at().is_some() => {
+                keys.push(format!("{}:{value}", Value::from(&*key)));
+                if !names.insert(key.clone()) {
+                    return Err(Error::invalid(format!("dynamic field {key} is given twice")));
+                }
+            }
             None => return Err(Error::new(Code::FieldNotFound, format!("field {key} not exist"))),
         }
     }
