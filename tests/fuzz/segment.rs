@@ -64,7 +64,7 @@ static SEGMENT: LazyLock<Segment> = LazyLock::new(|| {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let shared = Arc::new(Shared { vfs: Arc::new(disk.clone()), pool, memory: Memory::new(0) });
     let sealed = sealed(&shared);
-    sealed.write(&[SegmentView::growing(rows())], &mut || Ok(())).unwrap();
+    sealed.write(&[SegmentView::growing(rows(), 0)], &mut || Ok(())).unwrap();
     sealed.save_live(&Live::all(ROWS).without(&[3, 5, 59]), 1).unwrap();
     let context = BuildContext::new(&shared.pool, 1, &Free);
     let index = index::build(&SPEC, rows().vectors().clone(), &context).unwrap();
