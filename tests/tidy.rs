@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The layers: a room uses its own layer and those below. `storage` stands beside layer 5.
 const LAYERS: &[(&str, u8)] = &[
@@ -278,6 +279,22 @@ fn text_is_clean() {
         }
     }
     report("Text is clean", &wrong);
+}
+
+#[test]
+fn shell_scripts_parse() {
+    let mut wrong = Vec::new();
+    for path in written() {
+        if read(&path).starts_with("#!/")
+            && (path.ends_with("run") || path.extension().is_some_and(|e| e == "sh"))
+        {
+            let said = Command::new("bash").arg("-n").arg(&path).output().expect("bash runs");
+            if !said.status.success() {
+                wrong.push(format!("{}: {}", shown(&path), String::from_utf8_lossy(&said.stderr)));
+            }
+        }
+    }
+    report("Shell scripts parse, those that only CI runs too", &wrong);
 }
 
 #[test]

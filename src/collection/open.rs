@@ -88,7 +88,9 @@ impl Core {
                 .collect();
             self.replay(&mut writer, record)?;
             for (view, live) in writer.sealed.iter_mut().zip(spared) {
-                view.live = live.unwrap_or_else(|| view.live.clone());
+                if let Some(live) = live {
+                    view.live = live;
+                }
             }
             Ok(())
         };
