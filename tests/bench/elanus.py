@@ -6,18 +6,38 @@ import os
 import numpy as np
 
 INT64, BINARY_VECTOR, FLOAT_VECTOR = 5, 100, 101
-PROGRESS = c.CFUNCTYPE(c.c_bool, c.c_void_p, c.c_uint64, c.c_uint64)
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NUMBERS = {"bool": c.c_bool, "float": c.c_float, "double": c.c_double, "size_t": c.c_size_t}
+NUMBERS |= {f"{sign}int{bits}_t": getattr(c, f"c_{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
-class Column(c.Structure):
-    _fields_ = [("size", c.c_uint32), ("data_type", c.c_uint32), ("name", c.c_char_p), ("data", c.c_void_p),
-                ("offsets", c.c_void_p), ("count", c.c_uint64), ("dim", c.c_uint64)]
+def described():
+    """The structures and functions of bindings/elanus.json."""
+    with open(os.path.join(ROOT, "bindings", "elanus.json"), encoding="utf-8") as file:
+        objects = json.load(file)["objects"]
+    structures = {kind["name"]: kind["fields"] for each in objects for kind in each["types"] if kind.get("fields")}
+    return structures, [function for each in objects for function in each["functions"]]
 
 
-class SearchOptions(c.Structure):
-    _fields_ = [("size", c.c_uint32), ("topk", c.c_uint32), ("params", c.c_char_p), ("metric_type", c.c_char_p),
-                ("round_decimal", c.c_int32), ("timeout_ms", c.c_uint32), ("output_fields", c.c_void_p),
-                ("output_field_count", c.c_size_t)]
+def ctype(of):
+    """The type of a value, field or parameter. Only texts that are lent, and pointers to pointers, are more than an address."""
+    if isinstance(of, str):
+        return NUMBERS.get(of)
+    if "named" in of:
+        return c.c_uint32  # enumerations
+    pointee = of.get("pointer")
+    if pointee == "char" and of["const"]:
+        return c.c_char_p
+    return c.POINTER(c.c_void_p) if isinstance(pointee, dict) and "pointer" in pointee else c.c_void_p
+
+
+def structure(name, fields):
+    return type(name, (c.Structure,), {"_fields_": [(field["name"], ctype(field["type"])) for field in fields]})
+
+
+STRUCTURES, FUNCTIONS = described()
+Column = structure("Column", STRUCTURES["elanus_column"])
+SearchOptions = structure("SearchOptions", STRUCTURES["elanus_search_options"])
 
 
 class Failed(Exception):
@@ -28,35 +48,11 @@ class Library:
     def __init__(self, path):
         self.path = path
         self.so = c.CDLL(path)
-        P, E = c.c_void_p, c.POINTER(c.c_void_p)
-        for name, result, *arguments in (
-            ("elanus_version", c.c_char_p),
-            ("elanus_build_info", P, E),
-            ("elanus_string_free", None, P),
-            ("elanus_error_code", c.c_uint32, P),
-            ("elanus_error_message", c.c_char_p, P),
-            ("elanus_error_free", None, P),
-            ("elanus_database_open", P, c.c_char_p, c.c_char_p, E),
-            ("elanus_database_free", None, P),
-            ("elanus_collection_create", P, P, c.c_char_p, c.c_char_p, E),
-            ("elanus_collection_open", P, P, c.c_char_p, E),
-            ("elanus_collection_free", None, P),
-            ("elanus_collection_insert", c.c_uint32, P, c.POINTER(Column), c.c_size_t, P, E),
-            ("elanus_collection_flush", c.c_uint32, P, E),
-            ("elanus_index_create", c.c_uint32, P, c.c_char_p, c.c_char_p, P, E),
-            ("elanus_collection_search", P, P, c.c_char_p, P, c.c_size_t, c.c_size_t, c.POINTER(SearchOptions), E),
-            ("elanus_collection_search_binary", P, P, c.c_char_p, P, c.c_size_t, c.c_size_t, c.POINTER(SearchOptions), E),
-            ("elanus_collection_delete_int64", c.c_uint32, P, P, c.c_size_t, P, E),
-            ("elanus_index_drop", c.c_uint32, P, c.c_char_p, E),
-            ("elanus_index_get_state", c.c_uint32, P, c.c_char_p, P, P, E),
-            ("elanus_result_count", c.c_size_t, P),
-            ("elanus_result_offsets", P, P),
-            ("elanus_result_ids_int64", P, P),
-            ("elanus_result_free", None, P),
-        ):
-            function = getattr(self.so, name)
-            function.restype, function.argtypes = result, arguments
-            setattr(self, name.removeprefix("elanus_"), function)
+        for each in FUNCTIONS:
+            function = getattr(self.so, each["name"])
+            function.restype = ctype(each["returns"])
+            function.argtypes = [ctype(parameter["type"]) for parameter in each["parameters"]]
+            setattr(self, each["name"].removeprefix("elanus_"), function)
 
     def call(self, function, *arguments):
         """Calls with an error at the end and raises it."""
@@ -108,8 +104,8 @@ class Collection:
         vectors = np.ascontiguousarray(vectors, np.uint8 if self.binary else np.float32)
         size, vector = c.sizeof(Column), BINARY_VECTOR if self.binary else FLOAT_VECTOR
         columns = (Column * 2)(
-            Column(size, INT64, b"id", ids.ctypes.data, None, len(ids), 0),
-            Column(size, vector, b"v", vectors.ctypes.data, None, len(ids), self.dim))
+            Column(size, INT64, b"id", ids.ctypes.data, count=len(ids)),
+            Column(size, vector, b"v", vectors.ctypes.data, count=len(ids), dim=self.dim))
         self.library.call(self.library.collection_insert, self.handle, columns, 2, None)
 
     def flush(self):
@@ -135,7 +131,7 @@ class Collection:
     def search(self, address, nq):
         """The ids of `nq` queries at `address`: an array, nq x k, -1 where there were fewer."""
         library, k = self.library, self.options.topk
-        found = self.searches(self.handle, b"v", address, nq, self.dim, self.options, self.error)
+        found = self.searches(self.handle, b"v", address, nq, self.dim, c.byref(self.options), self.error)
         if not found:
             text = library.error_message(self.error).decode()
             library.error_free(self.error)

@@ -101,7 +101,7 @@ fn neighbours(linker: &Linker, table: &Table, node: u32, shape: Shape, worker: &
     let space = linker.space;
     space.aim_at_node(node, target);
     let own = space.score_one(target, node);
-    beam.search(table.links(), &Scorer { space, target }, 0, shape.list, |_| true, |_| true);
+    beam.search(table.links(), &Scorer { space, target }, &[0], shape.list, |_| true, |_| true);
     candidates.clear();
     candidates.extend(beam.pool.hits());
     selector.select(space, candidates, own, shape.rule());

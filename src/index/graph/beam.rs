@@ -183,13 +183,13 @@ pub struct Beam {
 }
 
 impl Beam {
-    /// Searches `links` from `entry` for the `wanted` best nodes that `allow` lets through; they end up in `pool`.
+    /// Searches `links` from `entries` for the `wanted` best nodes that `allow` lets through; they end up in `pool`.
     /// `go_on` is asked before each expansion with the number of nodes scored so far.
     pub fn search(
         &mut self,
         links: Links,
         score: &impl Score,
-        entry: u32,
+        entries: &[u32],
         wanted: usize,
         allow: impl Fn(u32) -> bool,
         go_on: impl Fn(usize) -> bool,
@@ -198,8 +198,10 @@ impl Beam {
         self.pool.reset(wanted);
         self.scored = 0;
         self.fresh.clear();
-        if self.visited.insert(entry) {
-            self.fresh.push(entry);
+        for &entry in entries {
+            if self.visited.insert(entry) {
+                self.fresh.push(entry);
+            }
         }
         self.admit(score, &allow);
         while let Some(node) = self.pool.next() {
@@ -315,7 +317,7 @@ mod tests {
         let links = Links { table: &table, degree: 2 };
         let mut beam = Beam::default();
         for (goal, nearest) in [(70.2, [70, 71, 69]), (0.1, [0, 1, 2]), (98.8, [99, 98, 97])] {
-            assert_eq!(beam.search(links, &Line(goal), 0, 3, |_| true, |_| true), End::Done);
+            assert_eq!(beam.search(links, &Line(goal), &[0], 3, |_| true, |_| true), End::Done);
             assert_eq!(nodes(&beam), nearest);
             assert_eq!(beam.descend(links, &Line(goal), 50), nearest[0]);
         }
@@ -326,12 +328,14 @@ mod tests {
         let table = line(100);
         let links = Links { table: &table, degree: 2 };
         let mut beam = Beam::default();
-        beam.search(links, &Line(50.2), 3, 4, |n| n % 10 == 0, |_| true);
+        beam.search(links, &Line(50.2), &[3], 4, |n| n % 10 == 0, |_| true);
         assert_eq!(nodes(&beam), [50, 60, 40, 70]);
         assert_eq!(beam.pool.found(), 4);
-        beam.search(links, &Line(50.2), 3, 4, |n| n == 99, |_| true);
+        beam.search(links, &Line(99.0), &[3, 98, 3], 1, |n| n == 99, |scored| scored < 8);
         assert_eq!(nodes(&beam), [99]);
-        assert_eq!(beam.search(links, &Line(50.2), 3, 4, |n| n == 99, |scored| scored < 20), End::GaveUp);
+        beam.search(links, &Line(50.2), &[3], 4, |n| n == 99, |_| true);
+        assert_eq!(nodes(&beam), [99]);
+        assert_eq!(beam.search(links, &Line(50.2), &[3], 4, |n| n == 99, |scored| scored < 20), End::GaveUp);
     }
 
     #[test]

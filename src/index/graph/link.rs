@@ -150,7 +150,7 @@ impl<'a, P: Points> Linker<'a, P> {
         let Worker { beam, target, .. } = worker;
         let space = self.space;
         space.aim_at_node(node, target);
-        beam.search(table.links(), &Scorer { space, target }, entry, width, |_| true, |_| true);
+        beam.search(table.links(), &Scorer { space, target }, &[entry], width, |_| true, |_| true);
         let with_room = |found: &Scored| table.links().of(found.node).len() < table.degree;
         let from = beam.pool.hits().find(with_room).or(beam.pool.hits().next());
         from.map_or(entry, |found| found.node)

@@ -46,27 +46,28 @@ impl<'a> Scope<'a> {
         self.walk_cost(fresh).min(self.scan_cost() as f64) / EXACT_COST as f64
     }
 
-    /// Fills the pool of `beam` with the best allowed nodes: by a walk from `entry`, or by a scan where that is cheaper, or
+    /// Fills the pool of `beam` with the best allowed nodes: by a walk from what `entries` names, or by a scan where that is cheaper, or
     /// where the walk finds too few or turns out to lead far away, because allowed rows are rarer around the query
     /// than elsewhere. `fresh` as in [`Scope::cost`].
-    pub fn search(
+    pub fn search<E: AsRef<[u32]>>(
         &self,
         beam: &mut Beam,
         links: Links,
         score: &impl Score,
         fresh: usize,
-        entry: impl FnOnce(&mut Beam) -> u32,
+        entries: impl FnOnce(&mut Beam) -> E,
     ) {
         if self.walk_cost(fresh) < self.scan_cost() as f64 {
-            let entry = entry(beam);
+            let entries = entries(beam);
+            let entries = entries.as_ref();
             // Without a filter a walk that has begun ends: it is never far from done.
             let most = if self.probe.allow.is_some() { self.scan_cost() / WALK_COST } else { usize::MAX };
             let go_on = |scored| scored <= most && !self.stopped();
             let end = match self.probe.allow {
-                None => beam.search(links, score, entry, self.wanted, |_| true, go_on),
+                None => beam.search(links, score, entries, self.wanted, |_| true, go_on),
                 Some(allow) => {
                     let allow = |node: u32| allow.value(self.rows[node as usize] as usize);
-                    beam.search(links, score, entry, self.wanted, allow, go_on)
+                    beam.search(links, score, entries, self.wanted, allow, go_on)
                 }
             };
             if end == End::Done && beam.pool.found() >= self.probe.k {

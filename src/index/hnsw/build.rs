@@ -110,7 +110,7 @@ impl<P: Points> Builder<'_, P> {
             beam.search(
                 self.levels[level].links(),
                 &scorer,
-                entry,
+                &[entry],
                 self.shape.ef_construction,
                 |_| true,
                 |_| true,

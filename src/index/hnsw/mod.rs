@@ -165,7 +165,7 @@ impl<D: Domain> Index for Hnsw<D> {
             }
             self.domain.aim(&probe, target);
             let scorer = Scorer { space: self.domain.points(), target };
-            scope.of(&probe).search(beam, links, &scorer, self.shape.m, |beam| self.descend(beam, &scorer));
+            scope.of(&probe).search(beam, links, &scorer, self.shape.m, |beam| [self.descend(beam, &scorer)]);
             self.domain.rank(&probe, &beam.pool, &self.rows, top);
         }
         Ok(())

@@ -103,7 +103,7 @@ fn choose(
     let witness = Witness { scorer: Scorer { space, target }, met: RefCell::new(std::mem::take(candidates)) };
     witness.met.borrow_mut().clear();
     let links = Links { table: &neighbours.nodes, degree: neighbours.k };
-    beam.search(links, &witness, entry, shape.search_length, |_| true, |_| true);
+    beam.search(links, &witness, &[entry], shape.search_length, |_| true, |_| true);
     // Neighbours that the search did not meet.
     beam.score_new(&witness, neighbours.of(node));
     *candidates = witness.met.into_inner();

@@ -1,4 +1,4 @@
-//! NSG, which Milvus calls RNSG: one graph whose searches all begin at the node nearest to the mean (Fu, Xiang, Wang & Cai,
+//! NSG, which Milvus calls RNSG: one graph whose searches begin at the node nearest to the mean (Fu, Xiang, Wang & Cai,
 //! "Fast Approximate Nearest Neighbor Search With The Navigating Spreading-out Graph", VLDB 2019).
 //!
 //! As HNSW's, the graph is built and searched on seven-bit codes, and the best candidates are then ranked by their raw
@@ -12,6 +12,7 @@
 mod build;
 mod forest;
 mod knn;
+mod starts;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use crate::kernel::topk::TopK;
 use arrow_buffer::{Buffer, MutableBuffer, ScalarBuffer, ToByteSlice};
 use build::Shape;
 use rayon::prelude::*;
+use starts::Starts;
 use std::sync::atomic::Ordering;
 
 /// The layout of the sections.
@@ -45,8 +47,7 @@ pub struct Nsg {
     rows: ScalarBuffer<u32>,
     links: ScalarBuffer<u32>,
     out_degree: usize,
-    /// The navigating node.
-    entry: u32,
+    starts: Starts,
 }
 
 /// What a search reuses.
@@ -70,10 +71,11 @@ impl Nsg {
         let first = forest::grow(&space, 0, knn::GROUP, context, &mut progress)?;
         let space = context.pool.install(|| arrange(&space, &first.nodes));
         let entry = context.pool.install(|| build::navigating_node(&space));
+        let starts = Starts { entry, nodes: total as u32 };
         let table = build::build(&space, &first, entry, shape, context, &mut progress)?;
         // A copy, because a `Vec` does not start at a cache line.
         let links = ScalarBuffer::new(Buffer::from_slice_ref(&table.places), 0, table.places.len());
-        Ok(Nsg { vectors, space, rows: first.nodes.into(), links, out_degree: shape.out_degree, entry })
+        Ok(Nsg { vectors, space, rows: first.nodes.into(), links, out_degree: shape.out_degree, starts })
     }
 
     /// Opens what [`Index::save`] wrote. Links are checked one by one, so that a search never leaves its tables.
@@ -87,11 +89,12 @@ impl Nsg {
             return Err(Error::corrupt(format!("the RNSG index begins at node {entry} of {total}")));
         }
         let space = Space::load(spec.metric, f32::from_bits(step), sections, total, dim, NAME)?;
+        let starts = Starts { entry, nodes: total as u32 };
         let rows = sections.typed("rows", total)?;
         check_rows(&rows, NAME)?;
         let links = sections.typed("links", total * shape.out_degree)?;
         check_links(&links, total, NAME)?;
-        Ok(Nsg { vectors, space, rows, links, out_degree: shape.out_degree, entry })
+        Ok(Nsg { vectors, space, rows, links, out_degree: shape.out_degree, starts })
     }
 
     fn scope<'a>(&'a self, probe: &'a Probe<'a>, allowed: usize) -> Scope<'a> {
@@ -112,7 +115,9 @@ impl Index for Nsg {
             }
             self.space.aim_at_query(probe.floats(), target);
             let scorer = Scorer { space: &self.space, target };
-            scope.of(&probe).search(beam, links, &scorer, self.out_degree / 2, |_| self.entry);
+            scope
+                .of(&probe)
+                .search(beam, links, &scorer, self.out_degree / 2, |beam| self.starts.near(beam, &scorer));
             rank(metric, &self.vectors, probe.floats(), probe.k, &beam.pool, &self.rows, top);
         }
         Ok(())
@@ -133,7 +138,7 @@ impl Index for Nsg {
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
         let (metric, step) = (self.space.metric.id(), self.space.quantizer.step.to_bits());
-        let head = [FORMAT, metric, self.out_degree as u32, self.entry, step];
+        let head = [FORMAT, metric, self.out_degree as u32, self.starts.entry, step];
         out.section("head", head.to_byte_slice())?;
         self.space.save(out)?;
         out.section("rows", self.rows.to_byte_slice())?;

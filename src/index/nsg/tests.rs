@@ -1,6 +1,7 @@
 use super::*;
 use crate::index::catalog::Metric;
 use crate::index::graph::beam::EMPTY;
+use crate::index::graph::space::Points;
 use crate::index::testing::*;
 use crate::index::vectors::Vectors;
 
@@ -33,6 +34,21 @@ fn finds_nearly_all() {
         let (low, high) = (at(20), at(200));
         assert!(low > 0.85 && high > 0.985, "{metric:?}: {low} at 20, {high} at 200");
     }
+}
+
+#[test]
+fn searches_begin_near() {
+    let values = clusters(5000, 1);
+    let index = graph(&values, &spec(Metric::L2, 24));
+    let query = clusters(1, 5);
+    let mut target = Target::default();
+    index.space.aim_at_query(&query, &mut target);
+    let starts = index.starts.near(&mut Beam::default(), &Scorer { space: &index.space, target: &target });
+    assert_eq!(starts[0], index.starts.entry);
+    let sample = (128..5000).step_by(256);
+    let mut sample: Vec<_> = sample.map(|node| (index.space.score_one(&target, node), node)).collect();
+    sample.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    assert_eq!(starts[1..], sample.iter().map(|(_, node)| *node).collect::<Vec<_>>()[..8]);
 }
 
 #[test]
@@ -76,7 +92,7 @@ fn check_graph(index: &Nsg) {
         once.dedup();
         assert!(once.len() == list.len() && !list.contains(&node), "node {node}: {list:?}");
     }
-    assert_eq!(unreached(links, index.rows.len(), index.entry), None);
+    assert_eq!(unreached(links, index.rows.len(), index.starts.entry), None);
 }
 
 #[test]
@@ -101,7 +117,7 @@ fn the_navigating_node_is_near_the_mean() {
     }
     for metric in [Metric::L2, Metric::Ip] {
         let index = graph(&values, &spec(metric, 24));
-        let row = index.rows[index.entry as usize];
+        let row = index.rows[index.starts.entry as usize];
         let nearest = nearest(Metric::L2, &vectors(&values), &mean, 20);
         assert!(nearest.iter().any(|hit| hit.row == row), "{metric:?}: {row}");
     }
