@@ -232,7 +232,9 @@ impl Sorted {
     pub fn bits(&self, places: &[Range<usize>]) -> BooleanBuffer {
         let mut words = vec![0u64; self.of.div_ceil(64)];
         for range in places {
-            self.rows[range.clone()].iter().for_each(|&row| words[row as usize / 64] |= 1 << (row % 64));
+            // A damaged order may have places that end before they begin.
+            let rows = self.rows.get(range.clone()).unwrap_or_default();
+            rows.iter().for_each(|&row| words[row as usize / 64] |= 1 << (row % 64));
         }
         BooleanBuffer::new(words.into(), 0, self.of)
     }

@@ -118,14 +118,18 @@ impl IndexFile {
     }
 
     fn load(&self, rows: &Rows) -> Result<LoadedIndex> {
+        let reserve = |bytes: u64| self.shared.memory.reserve(bytes, "loading the index");
+        let (spec, len) = (&self.of.spec, rows.len());
+        // That of a scalar field is as large as its file: what has no room is not read.
+        let as_file = spec.vector().is_none().then(|| reserve(self.file_bytes())).transpose()?;
         let bytes = CheckedFile::open(&self.shared.vfs, &self.path)?.bytes(&self.shared.pool)?;
-        let (spec, len) = (self.of.spec.to_json(), rows.len());
-        let sections = container::read(&self.shared.vfs, &self.path, &bytes, &spec, len as u64)?;
-        let index = match &self.of.spec {
+        let sections =
+            container::read(&self.shared.vfs, &self.path, &bytes, &spec.to_json(), len as u64)?;
+        let index = match spec {
             Spec::Vector(spec) => AnyIndex::Vector(index::load(spec, &sections, rows.vectors().clone())?),
             Spec::Scalar(_) => AnyIndex::Scalar(Sorted::load(&sections, len)?),
         };
-        let memory = self.shared.memory.reserve(index.memory() as u64, "loading the index")?;
+        let memory = as_file.map_or_else(|| reserve(index.memory() as u64), Ok)?;
         Ok(LoadedIndex { index, _memory: memory })
     }
 

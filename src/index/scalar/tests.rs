@@ -126,3 +126,17 @@ fn damaged_sections_are_errors() {
     }
     assert_eq!(Sorted::load(&Sections::default(), 3).err().unwrap().code(), Code::Corrupt);
 }
+
+/// An order that is none, behind right checksums: wrong rows, and no panic.
+#[test]
+fn a_wrong_order_never_panics() {
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![5, 1, 9, 3]));
+    let values = Values::new(&column).unwrap();
+    for order in [[0, 1, 2, 3], [3, 3, 3, 3], [2, 0, 3, 1]] {
+        let index = Sorted::load(&sections(&[FORMAT, 4], &order), 4).unwrap();
+        for n in 0..10 {
+            let [from, to] = [false, true].map(|or_equal| index.below(&values, Constant::Int(n), or_equal));
+            assert_eq!(index.bits(&[from..to, to..from, 0..to]).len(), 4);
+        }
+    }
+}
