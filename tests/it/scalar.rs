@@ -190,8 +190,8 @@ fn whatever_happens_to_the_rows() {
     assert_eq!(index_files(&disk).len(), 16);
     check(&collection, &model, "with indexes");
     assert_eq!(used(&collection, "n == 7")[..3], vec![vec!["n"]; 3]);
-    assert_eq!(used(&collection, "t like 'ab1%' and n < 5")[0], ["n"], "the few rows' texts are compared");
-    assert_eq!(used(&collection, "x == 0.5 or t == 'b17'")[0], ["x", "t"]);
+    assert_eq!(used(&collection, "t < 'c' and n < 3")[0], ["n"], "the few rows' texts are compared");
+    assert_eq!(used(&collection, "x == 0.5 or t == 'b17'")[0], ["t", "x"], "the fewest rows first");
     assert_eq!(used(&collection, "n % 2 == 0")[0], [] as [&str; 0]);
 
     // Deletes, of keys and by filters, upserts, and new rows.
@@ -366,11 +366,11 @@ fn indexes_that_cannot_be_opened() {
     create(&collection, "n", SORT).unwrap();
     insert(&collection, &mut model, &mut Random(9), 50_000..50_100);
     database.close().unwrap();
-    let small = Options { read_only: true, memory_limit: 40_000, ..quiet() };
+    let small = Options { read_only: true, memory_limit: 30_000, ..quiet() };
     let reader = open_on(&disk, small);
     let collection = reader.collection("c").unwrap();
     check(&collection, &model, "with little memory");
-    assert!(used(&collection, "n == 7").iter().any(|used| used.is_empty()));
+    assert!(used(&collection, "n == 7")[..3].iter().any(|used| used.is_empty()));
     reader.close().unwrap();
 
     for path in index_files(&disk) {
