@@ -123,8 +123,7 @@ impl IndexFile {
         // That of a scalar field is as large as its file: what has no room is not read.
         let as_file = spec.vector().is_none().then(|| reserve(self.file_bytes())).transpose()?;
         let bytes = CheckedFile::open(&self.shared.vfs, &self.path)?.bytes(&self.shared.pool)?;
-        let sections =
-            container::read(&self.shared.vfs, &self.path, &bytes, &spec.to_json(), len as u64)?;
+        let sections = container::read(&self.shared.vfs, &self.path, &bytes, &spec.to_json(), len as u64)?;
         let index = match spec {
             Spec::Vector(spec) => AnyIndex::Vector(index::load(spec, &sections, rows.vectors().clone())?),
             Spec::Scalar(_) => AnyIndex::Scalar(Sorted::load(&sections, len)?),

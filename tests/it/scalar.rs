@@ -167,6 +167,15 @@ fn index_files(disk: &FaultDisk) -> Vec<PathBuf> {
     found
 }
 
+/// Files go with the last who uses them, which may be the worker.
+fn wait_for_files(disk: &FaultDisk, count: usize) {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while index_files(disk).len() != count {
+        assert!(Instant::now() < give_up, "{:?}", index_files(disk));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 fn wait_until_finished(collection: &Collection, name: &str) {
     let give_up = Instant::now() + Duration::from_secs(60);
     while collection.index_state(name).unwrap() != IndexState::Finished {
@@ -187,7 +196,7 @@ fn whatever_happens_to_the_rows() {
     create(&collection, "b", "").unwrap();
     assert_eq!(collection.list_indexes().unwrap(), ["n", "t", "x", "b"]);
     // What was growing is a segment of its own now, of four indexes like the others.
-    assert_eq!(index_files(&disk).len(), 16);
+    wait_for_files(&disk, 16);
     check(&collection, &model, "with indexes");
     assert_eq!(used(&collection, "n == 7")[..3], vec![vec!["n"]; 3]);
     assert_eq!(used(&collection, "t < 'c' and n < 3")[0], ["n"], "the few rows' texts are compared");
@@ -208,10 +217,12 @@ fn whatever_happens_to_the_rows() {
     check(&collection, &model, "after deletes and upserts");
     collection.flush().unwrap();
     check(&collection, &model, "after a flush");
+    ["n", "t", "x", "b"].iter().for_each(|name| wait_until_finished(&collection, name));
 
     collection.compact(true, None).unwrap();
     check(&collection, &model, "after a compaction");
-    assert_eq!(index_files(&disk).len(), 4, "those of the merged segment");
+    // Those of the merged segment.
+    wait_for_files(&disk, 4);
     assert_eq!(used(&collection, "n == 7"), [["n"]]);
     assert_eq!(collection.index_progress("n").unwrap().indexed_rows, model.len() as u64);
 
@@ -238,7 +249,7 @@ fn whatever_happens_to_the_rows() {
     check(&collection, &model, "after more rows");
     for (name, left) in [("n", 6), ("b", 4), ("other", 4), ("x", 2), ("t", 0)] {
         collection.drop_index(name).unwrap();
-        assert_eq!(index_files(&disk).len(), left, "{name}");
+        wait_for_files(&disk, left);
     }
     assert_eq!(used(&collection, "n == 7"), vec![Vec::<String>::new(); 2]);
     check(&collection, &model, "without indexes again");
@@ -269,7 +280,7 @@ fn definitions_and_what_is_refused() {
     create(&collection, "n", "").unwrap();
     create(&collection, "v", flat).unwrap();
     create(&collection, "n", SORT).unwrap();
-    assert_eq!(index_files(&disk).len(), 8);
+    wait_for_files(&disk, 8);
     refused("n", INVERTED, IndexDuplicate, "at most one distinct index is allowed per field");
     let named = |field, description, name, on_conflict| {
         let request = IndexRequest { field, description, name: Some(name), on_conflict, wait: true };
@@ -297,10 +308,10 @@ fn definitions_and_what_is_refused() {
     named("n", INVERTED, "m", OnConflict::Replace).unwrap();
     assert_eq!(collection.list_indexes().unwrap(), ["v", "m"]);
     assert_eq!(collection.describe_index("m").unwrap()["index_type"], "INVERTED");
-    assert_eq!(index_files(&disk).len(), 8);
+    wait_for_files(&disk, 8);
     collection.drop_index("v").unwrap();
     assert_eq!(collection.list_indexes().unwrap(), ["m"]);
-    assert_eq!(index_files(&disk).len(), 4);
+    wait_for_files(&disk, 4);
     assert_eq!(collection.index_state("n").unwrap_err().code(), Code::IndexNotFound);
 }
 
@@ -333,7 +344,7 @@ fn builds_in_the_background() {
     let database = open_on(&disk, quiet());
     let collection = database.collection("c").unwrap();
     wait_until_finished(&collection, "v");
-    assert_eq!(index_files(&disk).len(), 12);
+    wait_for_files(&disk, 12);
     check(&collection, &model, "with all indexes");
 }
 
