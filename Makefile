@@ -14,7 +14,7 @@ FUZZ_S  ?= 60
 STAGE   := $(CURDIR)/target/stage
 CFLAGS_DEMO := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror
 
-.PHONY: help build demo test fmt lint bindings check-bindings install stage bench scale churn filters peers fuzz crash flip kill9 asan valgrind tsan \
+.PHONY: help build demo test fmt lint bindings check-bindings install stage bench scale churn filters filter-speed peers fuzz crash flip kill9 asan valgrind tsan \
 	miri aarch64 baseline data clean
 
 help: ## this list
@@ -62,6 +62,9 @@ churn: stage ## everything deleted and inserted ten times over, beside a fresh b
 filters: ## recall of every type on the large sets, and under the real filters of the large texts (LARGE: where they are)
 	ELANUS_LARGE_SETS=$(abspath $(LARGE)) $(CARGO) test --locked --config profile.dev.opt-level=3 --target-dir target/o3 \
 		-p elanus --test kinds -- --ignored --nocapture --test-threads 1
+
+filter-speed: ## a filter over 10,000,000 rows, beside pyarrow and DuckDB (BENCH_PYTHON: a Python that has both)
+	$(CARGO) test --locked --config profile.dev.opt-level=3 --target-dir target/o3 -p elanus --test it filter_speed -- --ignored --nocapture
 
 peers: ## exported files read by pyarrow and DuckDB, theirs imported (BENCH_PYTHON: a Python that has both)
 	tests/peers.sh

@@ -827,7 +827,7 @@ ELANUS_API elanus_code elanus_collection_upsert(
     elanus_error **error);
 
 /* =================================================================================================
- * Index: what makes the search of a vector field fast.
+ * Index: what makes the search of a vector field fast, or filters on a scalar field.
  * ================================================================================================= */
 
 /**
@@ -894,13 +894,17 @@ typedef struct elanus_index_progress {
 } elanus_index_progress;
 
 /**
- * Creates an index on a vector field, and builds it for every sealed segment that is large enough; those sealed later
- * get it in the background.
+ * Creates an index on a field, and builds it for every sealed segment that is large enough; those sealed later get it
+ * in the background. A field has one index at most, and the names of a collection's indexes differ.
  *
- * @param field   The vector field.
- * @param index   JSON: `{"index_type":"HNSW","metric_type":"COSINE","params":{"M":16,"efConstruction":200}}`.
- *                README's table lists the index types with their metrics and parameters. Parameters that are absent
- *                take their defaults, those that a type does not know are ignored.
+ * Filters use the index of a scalar field where it is faster than a look at every row: for comparisons, ranges, `in` and
+ * `like 'prefix%'`, and their opposites. It changes no result; elanus_collection_explain() says where one was used.
+ *
+ * @param field   A vector field, or one of Bool, a number or VarChar.
+ * @param index   JSON: `{"index_type":"HNSW","metric_type":"COSINE","params":{"M":16,"efConstruction":200}}`, or of a
+ *                scalar field `{"index_type":"STL_SORT"}`. README's tables list the index types with their metrics and
+ *                parameters. Parameters that are absent take their defaults, those that a type does not know are
+ *                ignored. Without a type a scalar field gets STL_SORT (numbers), Trie (VarChar) or INVERTED (Bool).
  * @param options NULL for the defaults: replace another index, wait.
  * @param error   Receives the failure; may be NULL. ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED for a type of Milvus' that
  *                this version does not have, ELANUS_CODE_CANCELED when the progress callback said so.
@@ -938,7 +942,7 @@ ELANUS_API char *elanus_index_describe(
 ELANUS_API char *elanus_index_list(const elanus_collection *collection, elanus_error **error);
 
 /**
- * Drops an index: its field is searched exhaustively again. A name that no index has is fine, as in Milvus.
+ * Drops an index: its field is searched, or filtered, without one again. A name that no index has is fine, as in Milvus.
  *
  * @param error Receives the failure; may be NULL.
  *
@@ -1217,7 +1221,8 @@ ELANUS_API elanus_result *elanus_collection_search_by_varchar(
 /**
  * Says how a search would be done, without doing it: JSON with the filter as it was understood and, for each segment, its
  * rows, those that are live and that the filter lets through, its index, the choice (`exact`, `index`, `filtered`,
- * `post_filter`, `none`), what the ways were thought to cost (in exact scores of a row), and why.
+ * `post_filter`, `none`), what the ways were thought to cost (in exact scores of a row), why, and `filter_indexes`: the
+ * indexes of scalar fields that told where conditions hold, and how many rows each named.
  *
  * @param field   The vector field.
  * @param options Those of the search; NULL for the defaults.

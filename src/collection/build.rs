@@ -4,12 +4,15 @@ use crate::collection::core::Core;
 use crate::collection::types::{Definition, Progress};
 use crate::database::meta::{IndexFileMeta, SegmentMeta};
 use crate::error::{Code, Error, Result};
-use crate::index::{self, BuildContext, Index, Pace};
+use crate::index::catalog::scalar::Spec;
+use crate::index::scalar::Sorted;
+use crate::index::{self, AnyIndex, BuildContext, Pace};
 use crate::segment::{IndexFile, Rows, SegmentView};
 use crate::storage::spill::DiskSpill;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::indexes::forget_index;
 
@@ -20,6 +23,13 @@ const SEED: u64 = 0x656c616e7573;
 pub struct Built {
     pub segment: u64,
     pub file: Arc<IndexFile>,
+}
+
+impl Built {
+    /// What the manifest says of it.
+    pub fn meta(&self) -> IndexFileMeta {
+        IndexFileMeta { index: self.file.of().definition, file: self.file.number() }
+    }
 }
 
 /// Foreground work: does not step aside, tells its caller how far it is.
@@ -65,7 +75,7 @@ impl Pace for Background<'_> {
 
 impl Core {
     pub fn has_definition(&self, id: u64) -> bool {
-        self.snapshot.load().definition.as_ref().is_some_and(|d| d.id == id)
+        self.snapshot.load().definitions.numbered(id).is_some()
     }
 
     /// Builds `definition` for all of `segments`. After an error no file of it is left.
@@ -108,8 +118,8 @@ impl Core {
         let index = self.build_index(definition, &rows, sealed.dir(), pace)?;
         let shared = &self.store.shared;
         let (dir, number) = (sealed.dir(), self.store.take_id());
-        let file = Arc::new(IndexFile::new(shared.clone(), dir, definition.spec.clone(), number));
-        let written = file.save(&*index, rows.len()).and_then(|()| {
+        let file = Arc::new(IndexFile::new(shared.clone(), dir, definition.indexed(), number));
+        let written = file.save(&index, rows.len()).and_then(|()| {
             drop(index);
             let io = |e| Error::io(format!("cannot sync {}", dir.display()), e);
             shared.vfs.sync_dir(dir).map_err(io)?;
@@ -131,46 +141,51 @@ impl Core {
         rows: &Rows,
         dir: &Path,
         pace: &dyn Pace,
-    ) -> Result<Box<dyn Index>> {
+    ) -> Result<AnyIndex> {
         let shared = &self.store.shared;
-        let vectors = rows.vectors().clone();
-        let needed = index::build_memory(&definition.spec, &vectors);
+        let needed = match &definition.spec {
+            Spec::Vector(spec) => index::build_memory(spec, rows.vectors()),
+            Spec::Scalar(_) => Sorted::build_memory(rows.len()),
+        };
         let _working = shared.memory.reserve(needed, "building the index")?;
         let memory = shared.memory.limit().map_or(0, |_| needed + shared.memory.free());
         let spill = DiskSpill::new(&shared.vfs, dir);
         let context = BuildContext { pool: &shared.pool, seed: SEED, pace, memory, spill: &spill };
-        index::build(&definition.spec, vectors, &context)
+        Ok(match &definition.spec {
+            Spec::Vector(spec) => AnyIndex::Vector(index::build(spec, rows.vectors().clone(), &context)?),
+            Spec::Scalar(_) => AnyIndex::Scalar(Sorted::build(rows.column(definition.at)?, &context)?),
+        })
     }
 
-    /// Builds what the current definition lacks, one segment after the other, stepping aside for queries.
+    /// Builds what the current definitions lack, one segment after the other, stepping aside for queries.
     pub fn build_pending(&self) {
         loop {
             let snapshot = self.snapshot.load_full();
-            let Some(definition) = &snapshot.definition else { return };
-            if self.has_failed(definition.id) {
-                return;
-            }
-            let Some(view) = snapshot.sealed.iter().find(|view| self.needs_index(view)) else { return };
-            if let Err(error) = self.build_in_background(definition, view) {
-                if !matches!(error.code(), Code::Canceled | Code::Closed) {
-                    *self.build_failure.lock() = Some((definition.id, error));
-                }
-                return;
+            let pending = snapshot.definitions.iter().filter(|d| !self.has_failed(d.id)).find_map(|d| {
+                let view = snapshot.sealed.iter().find(|view| self.needs_index(view, d))?;
+                Some((d, view))
+            });
+            let Some((definition, view)) = pending else { return };
+            self.building.store(definition.id, Ordering::Release);
+            match self.build_in_background(definition, view) {
+                Ok(()) => {}
+                // Nobody wants it any more; others may still be wanted.
+                Err(error) if error.code() == Code::Canceled && self.check_open().is_ok() => {}
+                Err(error) if matches!(error.code(), Code::Canceled | Code::Closed) => return,
+                Err(error) => drop(self.build_failures.lock().insert(definition.id, error)),
             }
         }
     }
 
     /// Whether a background build of that definition has failed.
     pub fn has_failed(&self, definition: u64) -> bool {
-        self.build_failure.lock().as_ref().is_some_and(|(id, _)| *id == definition)
+        self.build_failures.lock().contains_key(&definition)
     }
 
     /// Keeps the failure of a build that panicked.
     pub fn build_panicked(&self, message: &str) {
-        if let Some(definition) = &self.snapshot.load().definition {
-            let error = Error::internal(format!("the index build panicked: {message}"));
-            *self.build_failure.lock() = Some((definition.id, error));
-        }
+        let error = Error::internal(format!("the index build panicked: {message}"));
+        self.build_failures.lock().insert(self.building.load(Ordering::Acquire), error);
     }
 
     fn build_in_background(&self, definition: &Arc<Definition>, view: &SegmentView) -> Result<()> {
@@ -219,9 +234,9 @@ impl Core {
                 forget_index(meta, &definition.field);
                 meta.indexes.push(definition.to_meta());
             }
-            for Built { segment, file } in built {
-                if let Some(segment) = meta.segment_mut(*segment) {
-                    segment.indexes.push(IndexFileMeta { index: definition.id, file: file.number() });
+            for built in built {
+                if let Some(segment) = meta.segment_mut(built.segment) {
+                    segment.indexes.push(built.meta());
                 }
             }
             Ok(())
@@ -230,13 +245,12 @@ impl Core {
 
     fn show_index(&self, definition: &Arc<Definition>, built: Vec<Built>, define: bool) {
         let mut writer = self.writer.lock();
-        if define {
-            writer.definition = Some(definition.clone());
-            writer.sealed.iter_mut().for_each(SegmentView::drop_index);
+        if define && let Some(old) = writer.definitions.define(definition.clone()) {
+            writer.sealed.iter_mut().for_each(|view| view.drop_index(old.id));
         }
         for Built { segment, file } in built {
             if let Some(view) = writer.sealed_mut(segment) {
-                view.index = Some(file);
+                view.indexes.push(file);
             }
         }
         self.publish(&writer);

@@ -1,6 +1,7 @@
 //! The state of one collection: what writers change under their lock, and the snapshot that searches read.
 
 use crate::collection::compact::status::Compaction;
+use crate::collection::indexes::Definitions;
 use crate::collection::ops::Op;
 use crate::collection::partitions::Partitions;
 use crate::collection::types::Definition;
@@ -13,10 +14,10 @@ use crate::storage::checked;
 use crate::storage::wal::Wal;
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 /// One collection, shared by its handles, its database and the background worker.
 ///
@@ -35,7 +36,7 @@ pub struct Core {
     pub snapshot: ArcSwap<Snapshot>,
     /// Held while sealed segments or their indexes come and go: by seals, and by the ends of builds and compactions.
     pub maintenance: Mutex<()>,
-    /// Held while the definition of an index changes, foreground builds included, and by the ends of compactions.
+    /// Held while definitions of indexes change, foreground builds included, and by the ends of compactions.
     pub definitions: Mutex<()>,
     pub next_auto_id: AtomicI64,
     pub dropped: AtomicBool,
@@ -44,8 +45,10 @@ pub struct Core {
     pub compaction: Compaction,
     /// What a read-only database has read of it.
     pub seen: Mutex<Seen>,
-    /// Why the background build of a definition (by number) failed.
-    pub build_failure: Mutex<Option<(u64, Error)>>,
+    /// Why background builds of definitions (by number) failed.
+    pub build_failures: Mutex<BTreeMap<u64, Error>>,
+    /// The definition that the background worker builds, or has built last.
+    pub building: AtomicU64,
 }
 
 /// A change that waits to be logged, and then its outcome.
@@ -71,7 +74,7 @@ pub struct Writer {
     pub wal: Option<Wal>,
     pub sealed: Vec<SegmentView>,
     pub growing: Growing,
-    pub definition: Option<Arc<Definition>>,
+    pub definitions: Definitions,
     pub partitions: Partitions,
     /// Whether the log holds rows of a partition that was dropped.
     pub log_is_stale: bool,
@@ -88,7 +91,7 @@ pub struct Writer {
 pub struct Snapshot {
     pub sealed: Vec<SegmentView>,
     pub growing: Vec<SegmentView>,
-    pub definition: Option<Arc<Definition>>,
+    pub definitions: Definitions,
     pub partitions: Partitions,
 }
 
@@ -118,7 +121,7 @@ impl Writer {
             wal: None,
             sealed: Vec::new(),
             growing: Growing::new(schema.clone(), store.shared.memory.clone()),
-            definition: None,
+            definitions: Definitions::default(),
             partitions: Partitions::default(),
             log_is_stale: false,
             logged: 0,
@@ -137,7 +140,7 @@ impl Writer {
         Snapshot {
             sealed: self.sealed.clone(),
             growing: self.growing.chunks().to_vec(),
-            definition: self.definition.clone(),
+            definitions: self.definitions.clone(),
             partitions: self.partitions.clone(),
         }
     }
@@ -210,9 +213,10 @@ impl Core {
         usize::try_from(self.store.options.index_min_rows).unwrap_or(usize::MAX)
     }
 
-    /// Whether a segment waits for an index.
-    pub fn needs_index(&self, view: &SegmentView) -> bool {
-        view.as_sealed().is_some() && view.index.is_none() && view.len() >= self.index_min_rows()
+    /// Whether a segment waits for the index of that definition.
+    pub fn needs_index(&self, view: &SegmentView, definition: &Definition) -> bool {
+        let has_room = view.as_sealed().is_some() && view.len() >= self.index_min_rows();
+        has_room && view.index(definition.id).is_none()
     }
 
     /// Removes files that no manifest names any more. Failing to is not an error: the next open tries again.

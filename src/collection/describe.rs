@@ -4,8 +4,9 @@ use crate::collection::core::{Core, Snapshot};
 use crate::collection::partitions::Partition;
 use crate::collection::types::LoadState;
 use crate::error::Result;
-use crate::segment::SegmentView;
+use crate::segment::{IndexFile, SegmentView};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 impl Core {
     pub fn describe(&self) -> Result<Value> {
@@ -45,8 +46,8 @@ impl Core {
         value["partition_name"] = json!(partition.name);
         value["load_state"] = json!(name_of(self.load_state(&[name])?.state));
         let of_files = |view: &SegmentView| {
-            let index = view.index.as_ref().map_or(0, |index| index.file_bytes());
-            view.as_sealed().map_or(0, |sealed| sealed.file_bytes()) + index
+            let indexes = view.indexes.iter().map(|index| index.file_bytes()).sum::<u64>();
+            view.as_sealed().map_or(0, |sealed| sealed.file_bytes()) + indexes
         };
         value["disk_bytes"] = json!(snapshot.sealed.iter().map(of_files).sum::<u64>());
         Ok(value)
@@ -117,7 +118,7 @@ fn statistics_of(snapshot: &Snapshot) -> Value {
     let growing_bytes: u64 =
         snapshot.growing.iter().filter_map(|view| view.rows().ok()).map(|rows| rows.bytes()).sum();
     let mapped: u64 = snapshot.sealed.iter().filter_map(|view| view.as_sealed()?.loaded_bytes()).sum();
-    let index_bytes: u64 = snapshot.sealed.iter().filter_map(|v| v.index.as_ref()).map(|i| i.memory()).sum();
+    let index_bytes: u64 = snapshot.sealed.iter().flat_map(|v| &v.indexes).map(|i| i.memory()).sum();
     json!({
         "row_count": snapshot.count(),
         "deleted_rows": deleted,
@@ -134,7 +135,9 @@ fn statistics_of(snapshot: &Snapshot) -> Value {
 
 /// The sealed segments and, as one a partition, the growing rows: in the words of Milvus' segment info.
 fn segments(snapshot: &Snapshot) -> Vec<Value> {
-    let definition = snapshot.definition.as_ref().map(|d| d.name.clone());
+    let name_of_index = |index: &Arc<IndexFile>| {
+        snapshot.definitions.numbered(index.of().definition).map(|definition| definition.name.clone())
+    };
     let name = |id| snapshot.partitions.get(id).map(|partition| partition.name.clone());
     let sealed = snapshot.sealed.iter().filter_map(|view| Some((view.as_sealed()?, view)));
     let sealed = sealed.map(|(sealed, view)| {
@@ -145,7 +148,8 @@ fn segments(snapshot: &Snapshot) -> Vec<Value> {
             "num_rows": view.len(),
             "deleted_rows": view.live.dead(),
             "data_bytes": sealed.file_bytes(),
-            "index_name": view.index.is_some().then(|| definition.clone()),
+            "index_name": view.vector_file().map(name_of_index),
+            "scalar_indexes": view.scalar_files().map(name_of_index).collect::<Vec<_>>(),
         })
     });
     let growing = snapshot.partitions.iter().filter_map(|partition| {

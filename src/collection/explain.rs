@@ -1,9 +1,10 @@
 //! How a search would be done: what the filter was taken for, and what is chosen for each segment.
 
-use crate::collection::core::Core;
+use crate::collection::core::{Core, Snapshot};
 use crate::collection::query::Limit;
 use crate::collection::types::SearchOptions;
 use crate::error::Result;
+use crate::filter::Used;
 use crate::index::plan::{Choice, Decision};
 use crate::index::{Probe, Queries};
 use crate::segment::{SegmentView, Source};
@@ -19,22 +20,24 @@ impl Core {
             let request = self.request(snapshot, field, options)?;
             let chosen = self.searched(snapshot, &options.partition_names, &filter)?;
             let mut segments = Vec::new();
-            let mut found = self.matching(snapshot, &chosen, &filter, limit.stop())?.into_iter().peekable();
             for view in snapshot.segments().filter(|view| chosen.has(view.partition)) {
-                let matching = found.next_if(|(_, matching)| std::ptr::eq(*matching, view));
+                limit.check("search")?;
                 let mut told = describe(view);
-                let Some((target, _)) = matching else {
+                let (live, used) = self.filtered(view, &*view.rows()?, &filter)?;
+                told.insert("filter_indexes".to_owned(), self.describe_used(snapshot, &used));
+                let allowed = live.count();
+                if allowed == 0 {
                     told.extend(choice("none", 0, "no row is allowed".to_owned()));
                     segments.push(Value::Object(told));
                     continue;
-                };
-                let allowed = target.live.count();
+                }
                 let k = request.k.min(allowed);
-                let (allow, stop) = (target.live.bits(), limit.stop());
+                let (allow, stop) = (live.bits(), limit.stop());
                 let probe = Probe { queries: Queries::Float(&[]), k, allow, params: &request.params, stop };
-                match view.loaded_index()? {
+                let index = view.vector_index()?;
+                match index.as_ref().and_then(|index| index.vector()) {
                     Some(index) => {
-                        let decision = Decision::of(index.index(), &probe);
+                        let decision = Decision::of(index, &probe);
                         told.extend(choice(decision.choice.name(), allowed, decision.to_string()));
                         told.insert("cost".to_owned(), costs(&decision));
                     }
@@ -45,7 +48,6 @@ impl Core {
                 }
                 segments.push(Value::Object(told));
             }
-            limit.check("search")?;
             Ok(json!({
                 "field": field,
                 "index_type": request.spec.name,
@@ -59,6 +61,15 @@ impl Core {
             }))
         })
     }
+
+    /// The scalar indexes that told for which rows conditions hold, and how many rows each of them named.
+    fn describe_used(&self, snapshot: &Snapshot, used: &[Used]) -> Value {
+        let name = |at: usize| {
+            let field = self.schema.fields().get(at)?;
+            snapshot.definitions.of_field(&field.name).map(|definition| definition.name.clone())
+        };
+        used.iter().map(|used| json!({ "index_name": name(used.at), "rows": used.rows })).collect()
+    }
 }
 
 /// What a segment is, whatever is asked of it.
@@ -71,7 +82,7 @@ fn describe(view: &SegmentView) -> Map<String, Value> {
     told.insert("segment".to_owned(), number);
     told.insert("rows".to_owned(), json!(view.len()));
     told.insert("live".to_owned(), json!(view.live.count()));
-    told.insert("has_index".to_owned(), json!(view.index.is_some()));
+    told.insert("has_index".to_owned(), json!(view.vector_file().is_some()));
     told
 }
 

@@ -4,11 +4,60 @@ use crate::collection::core::{Core, Snapshot};
 use crate::collection::types::{Definition, IndexProgress, IndexRequest, IndexState, OnConflict, Progress};
 use crate::database::meta::{CollectionMeta, IndexMeta};
 use crate::error::{Code, Error, Result};
-use crate::index::catalog::{IndexSpec, VectorKind};
+use crate::index::catalog::VectorKind;
+use crate::index::catalog::scalar::{FieldKind, ScalarKind, Spec};
 use crate::schema::{DataType, Field, Schema, check_index_name};
-use crate::segment::SegmentView;
+use crate::segment::{Indexed, SegmentView};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// The definitions of a collection, at most one a field. Cloning shares them.
+#[derive(Clone, Default)]
+pub struct Definitions(Vec<Arc<Definition>>);
+
+impl Definitions {
+    /// What the manifest says; definitions that are `known` are shared.
+    pub fn from_meta(schema: &Schema, metas: &[IndexMeta], known: &Definitions) -> Result<Definitions> {
+        let definition = |meta: &IndexMeta| match known.numbered(meta.id) {
+            Some(known) => Ok(known.clone()),
+            None => Definition::from_meta(schema, meta).map(Arc::new),
+        };
+        metas.iter().map(definition).collect::<Result<_>>().map(Definitions)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Definition>> {
+        self.0.iter()
+    }
+
+    pub fn numbered(&self, id: u64) -> Option<&Arc<Definition>> {
+        self.iter().find(|definition| definition.id == id)
+    }
+
+    pub fn named(&self, name: &str) -> Option<&Arc<Definition>> {
+        self.iter().find(|definition| definition.name == name)
+    }
+
+    pub fn of_field(&self, field: &str) -> Option<&Arc<Definition>> {
+        self.iter().find(|definition| definition.field == field)
+    }
+
+    /// Whether they are the same ones.
+    pub fn are(&self, others: &Definitions) -> bool {
+        self.iter().map(|d| d.id).eq(others.iter().map(|d| d.id))
+    }
+
+    /// Takes it in, in the place of the field's old one, which it gives.
+    pub fn define(&mut self, definition: Arc<Definition>) -> Option<Arc<Definition>> {
+        let old = self.of_field(&definition.field).cloned();
+        self.0.retain(|other| other.field != definition.field);
+        self.0.push(definition);
+        old
+    }
+
+    pub fn remove(&mut self, id: u64) {
+        self.0.retain(|definition| definition.id != id);
+    }
+}
 
 impl Definition {
     pub fn to_meta(&self) -> IndexMeta {
@@ -16,26 +65,32 @@ impl Definition {
         IndexMeta { id, name, field, spec: self.spec.to_json() }
     }
 
-    pub fn from_meta(schema: &Schema, meta: &IndexMeta) -> Result<Definition> {
-        let (_, field) =
+    fn from_meta(schema: &Schema, meta: &IndexMeta) -> Result<Definition> {
+        let (at, field) =
             schema.field(&meta.field).ok_or_else(|| Error::corrupt("an index of an unknown field"))?;
-        let spec = IndexSpec::from_json(&meta.spec.to_string(), vector_kind(field)?, field.dim)?;
+        let spec = Spec::from_json(&meta.spec.to_string(), kind_of(field)?)?;
         let (id, name, field) = (meta.id, meta.name.clone(), meta.field.clone());
-        Ok(Definition { id, name, field, spec: Arc::new(spec) })
+        Ok(Definition { id, name, field, at, spec })
+    }
+
+    /// What a segment knows of it.
+    pub fn indexed(&self) -> Indexed {
+        Indexed { definition: self.id, at: self.at, spec: self.spec.clone() }
     }
 }
 
-fn vector_kind(field: &Field) -> Result<VectorKind> {
-    match field.data_type {
-        DataType::FloatVector => Ok(VectorKind::Float),
-        DataType::BinaryVector => Ok(VectorKind::Binary),
-        DataType::Json => Err(Error::invalid("create index on JSON field is not supported")),
-        DataType::Array => Err(Error::invalid("create index on Array field is not supported")),
-        other => Err(Error::new(
-            Code::IndexTypeNotSupported,
-            format!("an index on field {} of type {} is not supported", field.name, other.name()),
-        )),
-    }
+/// What decides about the index types that a field may have.
+fn kind_of(field: &Field) -> Result<FieldKind> {
+    use DataType::*;
+    Ok(match field.data_type {
+        FloatVector => FieldKind::Vector { kind: VectorKind::Float, dim: field.dim },
+        BinaryVector => FieldKind::Vector { kind: VectorKind::Binary, dim: field.dim },
+        Bool => FieldKind::Scalar(ScalarKind::Bool),
+        Int8 | Int16 | Int32 | Int64 | Float | Double => FieldKind::Scalar(ScalarKind::Number),
+        VarChar => FieldKind::Scalar(ScalarKind::Text),
+        Json => return Err(Error::invalid("create index on JSON field is not supported")),
+        Array => return Err(Error::invalid("create index on Array field is not supported")),
+    })
 }
 
 /// Takes the index of a field out of `meta`.
@@ -51,37 +106,27 @@ pub fn forget_index(meta: &mut CollectionMeta, field: &str) {
 impl Core {
     pub fn create_index(&self, request: &IndexRequest, progress: Option<Progress>) -> Result<()> {
         let _writing = self.writing()?;
-        let (_, field) = self.schema.field(request.field).ok_or_else(|| {
+        let (at, field) = self.schema.field(request.field).ok_or_else(|| {
             Error::new(
                 Code::FieldNotFound,
                 format!("cannot create index on non-exist field: {}", request.field),
             )
         })?;
-        let spec = IndexSpec::from_json(request.description, vector_kind(field)?, field.dim)?;
+        let spec = Spec::from_json(request.description, kind_of(field)?)?;
         if let Some(name) = request.name {
             check_index_name(name)?;
         }
         let _definitions = self.definitions.lock();
-        let current = self.snapshot.load().definition.clone();
-        let definition = match current {
-            Some(current) => self.replacement(request, spec, current)?,
-            None => self.new_definition(request.name.unwrap_or(request.field), request.field, spec),
-        };
+        let definition = self.wanted_definition(request, at, spec)?;
         // As Milvus' clients do, so that the index covers what was inserted before.
         self.flush()?;
         let snapshot = self.snapshot.load_full();
-        let is_defined = snapshot.definition.as_ref().is_some_and(|d| d.id == definition.id);
-        let segments: Vec<SegmentView> = match (request.wait, is_defined) {
-            (false, _) => Vec::new(),
-            (true, true) => snapshot.sealed.iter().filter(|view| self.needs_index(view)).cloned().collect(),
-            (true, false) => {
-                let is_large = |view: &&SegmentView| view.len() >= self.index_min_rows();
-                snapshot.sealed.iter().filter(is_large).cloned().collect()
-            }
-        };
+        let is_defined = snapshot.definitions.numbered(definition.id).is_some();
+        let pending = snapshot.sealed.iter().filter(|view| self.needs_index(view, &definition));
+        let segments: Vec<SegmentView> = pending.filter(|_| request.wait).cloned().collect();
         let built = self.build_foreground(&definition, &segments, progress)?;
         let maintenance = self.maintenance.lock();
-        *self.build_failure.lock() = None;
+        self.build_failures.lock().remove(&definition.id);
         if !built.is_empty() || !is_defined {
             self.install(&definition, built, !is_defined)?;
         }
@@ -91,50 +136,47 @@ impl Core {
         Ok(())
     }
 
-    /// The definition that comes in the place of `current`: itself where nothing changes.
-    fn replacement(
-        &self,
-        request: &IndexRequest,
-        spec: IndexSpec,
-        current: Arc<Definition>,
-    ) -> Result<Arc<Definition>> {
-        let name = request.name.unwrap_or(&current.name);
-        let (same_name, same_spec) = (name == current.name, spec == *current.spec);
-        if same_name && same_spec {
-            return Ok(current);
+    /// The definition that a field, which is at place `at`, shall have: the one it has where nothing changes. The caller
+    /// holds `definitions`.
+    fn wanted_definition(&self, request: &IndexRequest, at: usize, spec: Spec) -> Result<Arc<Definition>> {
+        let duplicate =
+            |what: &str| Err(Error::new(Code::IndexDuplicate, format!("CreateIndex failed: {what}")));
+        let definitions = self.snapshot.load().definitions.clone();
+        let current = definitions.of_field(request.field);
+        let name = request.name.or(current.map(|d| d.name.as_str())).unwrap_or(request.field);
+        // Milvus' words for this, too.
+        const DISTINCT: &str = "at most one distinct index is allowed per field";
+        if definitions.named(name).is_some_and(|other| other.field != request.field) {
+            return duplicate(DISTINCT);
         }
-        if request.on_conflict == OnConflict::Error {
-            return Err(Error::new(
-                Code::IndexDuplicate,
-                if same_name {
-                    "CreateIndex failed: at most one distinct index is allowed per field"
-                } else {
-                    "CreateIndex failed: creating multiple indexes on same field is not supported"
-                },
-            ));
+        if let Some(current) = current {
+            let same_name = name == current.name;
+            if same_name && spec == current.spec {
+                return Ok(current.clone());
+            }
+            if request.on_conflict == OnConflict::Error {
+                return duplicate(match same_name {
+                    true => DISTINCT,
+                    false => "creating multiple indexes on same field is not supported",
+                });
+            }
         }
-        Ok(self.new_definition(name, request.field, spec))
-    }
-
-    fn new_definition(&self, name: &str, field: &str, spec: IndexSpec) -> Arc<Definition> {
-        let (name, field) = (name.to_owned(), field.to_owned());
-        Arc::new(Definition { id: self.store.take_id(), name, field, spec: Arc::new(spec) })
+        let (id, name, field) = (self.store.take_id(), name.to_owned(), request.field.to_owned());
+        Ok(Arc::new(Definition { id, name, field, at, spec }))
     }
 
     pub fn drop_index(&self, name: &str) -> Result<()> {
         let _writing = self.writing()?;
         let _definitions = self.definitions.lock();
-        let Some(definition) = self.snapshot.load().definition.clone().filter(|d| d.name == name) else {
-            return Ok(());
-        };
+        let Some(definition) = self.snapshot.load().definitions.named(name).cloned() else { return Ok(()) };
         let _maintenance = self.maintenance.lock();
         self.commit(|meta| {
             forget_index(meta, &definition.field);
             Ok(())
         })?;
         let mut writer = self.writer.lock();
-        writer.definition = None;
-        writer.sealed.iter_mut().for_each(SegmentView::drop_index);
+        writer.definitions.remove(definition.id);
+        writer.sealed.iter_mut().for_each(|view| view.drop_index(definition.id));
         self.publish(&writer);
         Ok(())
     }
@@ -143,7 +185,7 @@ impl Core {
     fn with_index(&self, name: &str) -> Result<(Arc<Snapshot>, Arc<Definition>)> {
         self.check_open()?;
         let snapshot = self.snapshot.load_full();
-        match snapshot.definition.clone().filter(|d| d.name == name) {
+        match snapshot.definitions.named(name).cloned() {
             Some(definition) => Ok((snapshot, definition)),
             None => Err(Error::new(Code::IndexNotFound, format!("index not found[indexName={name}]"))),
         }
@@ -151,18 +193,18 @@ impl Core {
 
     pub fn list_indexes(&self) -> Result<Vec<String>> {
         self.check_open()?;
-        Ok(self.snapshot.load().definition.iter().map(|d| d.name.clone()).collect())
+        Ok(self.snapshot.load().definitions.iter().map(|d| d.name.clone()).collect())
     }
 
     pub fn index_progress(&self, name: &str) -> Result<IndexProgress> {
-        let (snapshot, _) = self.with_index(name)?;
-        Ok(self.progress_of(&snapshot))
+        let (snapshot, definition) = self.with_index(name)?;
+        Ok(self.progress_of(&snapshot, &definition))
     }
 
     /// As Milvus counts: rows of sealed segments; those of small segments, which are searched exactly, are indexed.
-    fn progress_of(&self, snapshot: &Snapshot) -> IndexProgress {
+    fn progress_of(&self, snapshot: &Snapshot, definition: &Definition) -> IndexProgress {
         let total_rows = snapshot.sealed.iter().map(|view| view.len() as u64).sum();
-        let pending = snapshot.sealed.iter().filter(|view| self.needs_index(view));
+        let pending = snapshot.sealed.iter().filter(|view| self.needs_index(view, definition));
         let pending_index_rows = pending.map(|view| view.len() as u64).sum();
         IndexProgress { total_rows, indexed_rows: total_rows - pending_index_rows, pending_index_rows }
     }
@@ -173,10 +215,10 @@ impl Core {
     }
 
     fn state_of(&self, snapshot: &Snapshot, definition: &Definition) -> IndexState {
-        if self.progress_of(snapshot).pending_index_rows == 0 {
+        if self.progress_of(snapshot, definition).pending_index_rows == 0 {
             return IndexState::Finished;
         }
-        if let Some((_, error)) = self.build_failure.lock().as_ref().filter(|(id, _)| *id == definition.id) {
+        if let Some(error) = self.build_failures.lock().get(&definition.id) {
             return IndexState::Failed(error.message().to_owned());
         }
         // A read-only database builds nothing.
@@ -186,7 +228,7 @@ impl Core {
     pub fn describe_index(&self, name: &str) -> Result<Value> {
         let (snapshot, definition) = self.with_index(name)?;
         let mut value = definition.spec.to_json();
-        let progress = self.progress_of(&snapshot);
+        let progress = self.progress_of(&snapshot, &definition);
         let (state, reason) = match self.state_of(&snapshot, &definition) {
             IndexState::None => ("IndexStateNone", String::new()),
             IndexState::Unissued => ("Unissued", String::new()),

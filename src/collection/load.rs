@@ -46,13 +46,14 @@ impl Core {
         let _loading = Loading(&self.loading);
         self.on_snapshot(|snapshot| {
             let views = || snapshot.sealed.iter().filter(|view| chosen.has(view.partition));
-            let is_closed =
-                |view: &&SegmentView| view.index.as_ref().is_some_and(|index| index.memory() == 0);
-            let closed: Vec<&SegmentView> = views().filter(is_closed).collect();
-            let mut opened = views().map(|view| view.rows().and_then(|_| view.loaded_index()).map(drop));
-            opened.try_for_each(|outcome| outcome).inspect_err(|_| {
-                closed.iter().filter_map(|view| view.index.as_ref()).for_each(|index| index.release());
-            })
+            let indexes = views().flat_map(|view| &view.indexes);
+            let closed: Vec<_> = indexes.filter(|index| !index.is_loaded()).collect();
+            let open = |view: &SegmentView| {
+                let rows = view.rows()?;
+                view.indexes.iter().try_for_each(|index| index.get(&rows).map(drop))
+            };
+            let mut views = views();
+            views.try_for_each(open).inspect_err(|_| closed.iter().for_each(|index| index.release()))
         })
         .map_err(|error| error.within(format!("cannot load collection {}", self.name.read())))?;
         self.set_released(chosen, false, new)
@@ -89,14 +90,13 @@ impl Core {
         let mut progress = LoadProgress { state, loaded_bytes: 0, total_bytes: 0 };
         for view in snapshot.sealed.iter().filter(|view| chosen.has(view.partition)) {
             let Some(sealed) = view.as_sealed() else { continue };
-            let index = view.index.as_ref();
-            let index_bytes = index.map_or(0, |index| index.file_bytes());
-            progress.total_bytes += sealed.file_bytes() + index_bytes;
+            progress.total_bytes += sealed.file_bytes();
             if sealed.loaded_bytes().is_some() {
                 progress.loaded_bytes += sealed.file_bytes();
             }
-            if index.is_some_and(|index| index.memory() > 0) {
-                progress.loaded_bytes += index_bytes;
+            for index in &view.indexes {
+                progress.total_bytes += index.file_bytes();
+                progress.loaded_bytes += if index.is_loaded() { index.file_bytes() } else { 0 };
             }
         }
         Ok(progress)

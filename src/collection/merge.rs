@@ -164,8 +164,8 @@ impl<'a> Merger<'a> {
         scratch: &mut Scratch,
         tops: &mut [TopK],
     ) -> Result<()> {
-        match &target.index {
-            Some(index) => index.index().search(probe, scratch, tops),
+        match target.index.as_ref().and_then(|index| index.vector()) {
+            Some(index) => index.search(probe, scratch, tops),
             None => {
                 exact::search(self.metric, target.rows.vectors(), probe, tops);
                 Ok(())

@@ -2,11 +2,11 @@
 
 use crate::collection::compact::status::Compaction;
 use crate::collection::core::{Core, Snapshot, Writer};
+use crate::collection::indexes::Definitions;
 use crate::collection::ops::Op;
 use crate::collection::partitions::Partitions;
 use crate::collection::refresh::News;
 use crate::collection::seal::files_of;
-use crate::collection::types::Definition;
 use crate::database::meta::{CollectionMeta, SegmentMeta};
 use crate::database::store::Store;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 impl Core {
     /// Makes the directories and the log of a new collection. Nothing of it counts before a manifest names it.
@@ -51,7 +51,8 @@ impl Core {
             loading: AtomicUsize::new(0),
             compaction: Compaction::default(),
             seen: Mutex::default(),
-            build_failure: Mutex::default(),
+            build_failures: Mutex::default(),
+            building: AtomicU64::new(0),
         };
         let seen = core.look(meta);
         let (writer, found) = core.read_state(meta).map_err(within)?;
@@ -67,14 +68,10 @@ impl Core {
             schema = self.schema.clone();
         }
         let mut writer = Writer::new(&self.store, &schema);
-        writer.definition = match (meta.indexes.first(), &before.definition) {
-            (Some(index), Some(known)) if known.id == index.id => Some(known.clone()),
-            (Some(index), _) => Some(Arc::new(Definition::from_meta(&schema, index)?)),
-            (None, _) => None,
-        };
+        writer.definitions = Definitions::from_meta(&schema, &meta.indexes, &before.definitions)?;
         writer.partitions = Partitions::from_meta(&meta.partitions, &before.partitions);
         for segment in &meta.segments {
-            let view = self.segment(&schema, segment, writer.definition.as_ref(), &before)?;
+            let view = self.segment(&schema, segment, &writer.definitions, &before)?;
             writer.sealed.push(view);
         }
         let vfs = &self.store.shared.vfs;
@@ -119,7 +116,7 @@ impl Core {
         &self,
         schema: &Arc<Schema>,
         meta: &SegmentMeta,
-        definition: Option<&Arc<Definition>>,
+        definitions: &Definitions,
         before: &Snapshot,
     ) -> Result<SegmentView> {
         let shared = &self.store.shared;
@@ -134,15 +131,14 @@ impl Core {
             generation => sealed.load_live(generation, usize::try_from(meta.dead).unwrap_or(usize::MAX))?,
         };
         let mut view = SegmentView::sealed(sealed, meta.partition, live);
-        let built =
-            definition.and_then(|d| meta.indexes.iter().find(|i| i.index == d.id).map(|i| (d, i.file)));
-        view.index = built.map(|(definition, file)| {
-            let known = known.and_then(|view| view.index.as_ref()).filter(|index| index.number() == file);
-            let dir = Sealed::dir_of(&self.dir, meta.id);
-            known.cloned().unwrap_or_else(|| {
-                Arc::new(IndexFile::new(shared.clone(), &dir, definition.spec.clone(), file))
-            })
-        });
+        let dir = Sealed::dir_of(&self.dir, meta.id);
+        for built in &meta.indexes {
+            let Some(definition) = definitions.numbered(built.index) else { continue };
+            let known = known.and_then(|view| view.index(built.index));
+            let known = known.filter(|index| index.number() == built.file).cloned();
+            let open = || Arc::new(IndexFile::new(shared.clone(), &dir, definition.indexed(), built.file));
+            view.indexes.push(known.unwrap_or_else(open));
+        }
         Ok(view)
     }
 

@@ -8,9 +8,9 @@ use crate::collection::types::{QueryOptions, QueryResult};
 use crate::database::store::Store;
 use crate::database::watchdog::Watched;
 use crate::error::{Code, Error, Result};
-use crate::filter::{Filter, Values};
+use crate::filter::{Filter, Table, Used, Values};
 use crate::schema::DataType;
-use crate::segment::{Key, SegmentView};
+use crate::segment::{Key, Live, Rows, SegmentView};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -152,15 +152,35 @@ impl Core {
             }
             // A dropped collection's files may go while they are opened.
             let rows = view.rows().map_err(|error| self.check_open().err().unwrap_or(error))?;
-            let live = match filter.is_always_true() {
-                true => view.live.clone(),
-                false => view.live.kept(&filter.rows(rows.batch(), view.live.bits())?),
-            };
+            let (live, _) = self.filtered(view, &rows, filter)?;
             if live.count() > 0 {
                 found.push((Target { rows, live, index: None }, view));
             }
         }
         Ok(found)
+    }
+
+    /// The live rows of a segment for which the filter holds, and the indexes that were used to find them.
+    pub fn filtered(&self, view: &SegmentView, rows: &Rows, filter: &Filter) -> Result<(Live, Vec<Used>)> {
+        if filter.is_always_true() {
+            return Ok((view.live.clone(), Vec::new()));
+        }
+        let mut indexes = Vec::new();
+        for at in filter.indexable() {
+            match view.scalar_index(at) {
+                Ok(index) => indexes.extend(index.map(|index| (at, index))),
+                // Without it the filter is slower.
+                Err(error) if error.code() == Code::MemoryLimit => {}
+                Err(error) => return Err(self.check_open().err().unwrap_or(error)),
+            }
+        }
+        let table = Table::of(rows.batch());
+        let table = indexes.iter().fold(table, |table, (at, index)| match index.scalar() {
+            Some(index) => table.with(*at, index),
+            None => table,
+        });
+        let live = view.live.kept(&filter.rows(&table, view.live.bits())?);
+        Ok((live, table.used()))
     }
 
     pub fn matching_rows(

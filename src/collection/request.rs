@@ -47,10 +47,10 @@ impl Core {
                 "round_decimal [{round}] is invalid, should be -1 or an integer in range [0, {MAX_ROUND}]"
             )));
         }
-        let definition = snapshot.definition.as_ref().filter(|d| d.field == name);
+        let definition = snapshot.definitions.of_field(name);
         let asked = options.metric_type.filter(|metric| !metric.is_empty());
-        let spec = match definition {
-            Some(definition) => definition.spec.clone(),
+        let spec = match definition.and_then(|definition| definition.spec.vector()) {
+            Some(spec) => spec.clone(),
             None => Arc::new(flat(field, asked, options.params)?),
         };
         if let Some(actual) = asked

@@ -60,7 +60,7 @@ impl Core {
             let chosen = self.searched(snapshot, &options.partition_names, filter)?;
             let mut targets = self.matching(snapshot, &chosen, filter, stop)?;
             for (target, view) in &mut targets {
-                target.index = view.loaded_index()?;
+                target.index = view.vector_index()?;
             }
             let targets = targets.into_iter().map(|(target, _)| target).collect();
             Ok(Prepared { _snapshot: snapshot.clone(), request, targets })

@@ -1,8 +1,7 @@
 //! What goes into the calls of a collection and comes out of them.
 
-use crate::index::catalog::IndexSpec;
+use crate::index::catalog::scalar::Spec;
 use arrow_array::{ArrayRef, RecordBatch};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What an insert made.
@@ -207,5 +206,7 @@ pub(crate) struct Definition {
     pub id: u64,
     pub name: String,
     pub field: String,
-    pub spec: Arc<IndexSpec>,
+    /// The place of the field in the schema.
+    pub at: usize,
+    pub spec: Spec,
 }

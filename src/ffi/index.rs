@@ -1,4 +1,4 @@
-//! Index: what makes the search of a vector field fast.
+//! Index: what makes the search of a vector field fast, or filters on a scalar field.
 
 use super::collection::Collection;
 use super::error::{self, ErrorOut};
@@ -98,13 +98,17 @@ impl Callback {
     }
 }
 
-/// Creates an index on a vector field, and builds it for every sealed segment that is large enough; those sealed later
-/// get it in the background.
+/// Creates an index on a field, and builds it for every sealed segment that is large enough; those sealed later get it
+/// in the background. A field has one index at most, and the names of a collection's indexes differ.
 ///
-/// @param field   The vector field.
-/// @param index   JSON: `{"index_type":"HNSW","metric_type":"COSINE","params":{"M":16,"efConstruction":200}}`.
-///                README's table lists the index types with their metrics and parameters. Parameters that are absent
-///                take their defaults, those that a type does not know are ignored.
+/// Filters use the index of a scalar field where it is faster than a look at every row: for comparisons, ranges, `in` and
+/// `like 'prefix%'`, and their opposites. It changes no result; elanus_collection_explain() says where one was used.
+///
+/// @param field   A vector field, or one of Bool, a number or VarChar.
+/// @param index   JSON: `{"index_type":"HNSW","metric_type":"COSINE","params":{"M":16,"efConstruction":200}}`, or of a
+///                scalar field `{"index_type":"STL_SORT"}`. README's tables list the index types with their metrics and
+///                parameters. Parameters that are absent take their defaults, those that a type does not know are
+///                ignored. Without a type a scalar field gets STL_SORT (numbers), Trie (VarChar) or INVERTED (Bool).
 /// @param options NULL for the defaults: replace another index, wait.
 /// @param error   Receives the failure; may be NULL. ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED for a type of Milvus' that
 ///                this version does not have, ELANUS_CODE_CANCELED when the progress callback said so.
@@ -197,7 +201,7 @@ pub extern "C" fn elanus_index_list(
     error::value(error, || owned_text(Value::from(given(collection, "collection")?.0.list_indexes()?)))
 }
 
-/// Drops an index: its field is searched exhaustively again. A name that no index has is fine, as in Milvus.
+/// Drops an index: its field is searched, or filtered, without one again. A name that no index has is fine, as in Milvus.
 ///
 /// @param error Receives the failure; may be NULL.
 ///

@@ -13,17 +13,18 @@ mod grammar;
 mod pin;
 mod predicate;
 mod syntax;
+mod table;
 mod template;
 #[cfg(test)]
 mod tests;
 mod token;
 mod value;
 
+pub use table::{Table, Used};
 pub use template::Values;
 
 use crate::error::{Error, Result};
 use crate::schema::{Field, Schema};
-use arrow_array::RecordBatch;
 use arrow_buffer::BooleanBuffer;
 use predicate::Predicate;
 use winnow::error::ParserError;
@@ -80,10 +81,16 @@ impl Filter {
         describe::Shown { fields: schema.fields(), predicate: &self.predicate }.to_string()
     }
 
-    /// The rows that it lets through: a bit a row. `rows` has the columns of the schema, in the one form of
-    /// [`crate::batch::canonical`]. Rows that are not `among` may get either bit.
-    pub fn rows(&self, rows: &RecordBatch, among: Option<&BooleanBuffer>) -> Result<BooleanBuffer> {
-        eval::rows(&self.predicate, rows, among)
+    /// The rows that it lets through: a bit a row. Rows that are not `among` may get either bit.
+    pub fn rows(&self, table: &Table, among: Option<&BooleanBuffer>) -> Result<BooleanBuffer> {
+        eval::rows(&self.predicate, table, among)
+    }
+
+    /// The places of the fields whose indexes may be of use.
+    pub fn indexable(&self) -> Vec<usize> {
+        let mut found = Vec::new();
+        eval::places::fields(&self.predicate, &mut found);
+        found
     }
 }
 

@@ -1,5 +1,6 @@
 //! The sentences of Milvus' own tests, random filters against a second evaluation, and texts that are no filters.
 
+mod indexed;
 mod limits;
 mod nulls;
 mod random;
@@ -8,6 +9,7 @@ mod sentences;
 
 use super::*;
 use crate::schema::DataType;
+use arrow_array::RecordBatch;
 
 fn field(name: &str, data_type: DataType) -> Field {
     Field { is_primary: name == "id", max_length: 100, dim: 8, ..Field::new(name, data_type) }

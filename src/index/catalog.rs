@@ -7,6 +7,7 @@
 
 mod given;
 mod range;
+pub mod scalar;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 //! Vector indexes: queries and an allow-bitmap in, top-k out. An index never sees a path, a schema, a lock or a
-//! collection. [`build`] and [`load`] are the only matches over index kinds.
+//! collection. [`build`] and [`load`] are the only matches over index kinds. [`scalar`] has the indexes of other fields.
 
 mod annoy;
 pub mod binary;
@@ -12,6 +12,7 @@ mod hnsw;
 mod ivf;
 mod nsg;
 pub mod plan;
+pub mod scalar;
 mod scan;
 pub mod sections;
 mod shadow;
@@ -169,6 +170,30 @@ pub trait Index: Send + Sync {
 
     /// Bytes of its own (not the segment's vectors).
     fn memory(&self) -> usize;
+}
+
+/// An index of any field.
+pub enum AnyIndex {
+    Vector(Box<dyn Index>),
+    Scalar(scalar::Sorted),
+}
+
+impl AnyIndex {
+    /// Writes it as named sections.
+    pub fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
+        match self {
+            AnyIndex::Vector(index) => index.save(out),
+            AnyIndex::Scalar(index) => index.save(out),
+        }
+    }
+
+    /// Bytes of its own (not the segment's values).
+    pub fn memory(&self) -> usize {
+        match self {
+            AnyIndex::Vector(index) => index.memory(),
+            AnyIndex::Scalar(index) => index.memory(),
+        }
+    }
 }
 
 /// What a build may use, and whom it must ask to go on.

@@ -76,7 +76,7 @@ impl Growing {
         self.chunks.pop();
         self.chunks.remove(self.frozen + place);
         let source = Source::Growing(Arc::new(merged));
-        self.chunks.push(SegmentView { source, partition, live, index: None });
+        self.chunks.push(SegmentView { source, partition, live, indexes: Vec::new() });
         Ok(true)
     }
 

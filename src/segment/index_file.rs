@@ -1,8 +1,9 @@
-//! The index of a sealed segment, in a file of its own.
+//! An index of a sealed segment, in a file of its own.
 
 use crate::error::Result;
-use crate::index::catalog::IndexSpec;
-use crate::index::{self, Index};
+use crate::index::catalog::scalar::Spec;
+use crate::index::scalar::Sorted;
+use crate::index::{self, AnyIndex, Index};
 use crate::segment::slot::Slot;
 use crate::segment::{Reservation, Rows, Shared, container};
 use crate::storage::blocks;
@@ -11,11 +12,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// What an index is over, and of which kind it is.
+#[derive(Clone)]
+pub struct Indexed {
+    /// The number of its definition.
+    pub definition: u64,
+    /// The place of its field in the schema.
+    pub at: usize,
+    pub spec: Spec,
+}
+
 /// An index that is on the disk, and in memory once it was used.
 pub struct IndexFile {
     shared: Arc<Shared>,
     path: PathBuf,
-    spec: Arc<IndexSpec>,
+    of: Indexed,
     file: u64,
     slot: Slot<LoadedIndex>,
     doomed: AtomicBool,
@@ -34,13 +45,25 @@ impl Drop for IndexFile {
 
 /// An index in memory.
 pub struct LoadedIndex {
-    index: Box<dyn Index>,
+    index: AnyIndex,
     _memory: Reservation,
 }
 
 impl LoadedIndex {
-    pub fn index(&self) -> &dyn Index {
-        &*self.index
+    /// That of a vector field.
+    pub fn vector(&self) -> Option<&dyn Index> {
+        match &self.index {
+            AnyIndex::Vector(index) => Some(&**index),
+            AnyIndex::Scalar(_) => None,
+        }
+    }
+
+    /// That of a scalar field.
+    pub fn scalar(&self) -> Option<&Sorted> {
+        match &self.index {
+            AnyIndex::Vector(_) => None,
+            AnyIndex::Scalar(index) => Some(index),
+        }
     }
 }
 
@@ -51,14 +74,19 @@ impl IndexFile {
     }
 
     /// Names index file number `file` of the segment in `dir`; opens nothing.
-    pub fn new(shared: Arc<Shared>, dir: &Path, spec: Arc<IndexSpec>, file: u64) -> IndexFile {
+    pub fn new(shared: Arc<Shared>, dir: &Path, of: Indexed, file: u64) -> IndexFile {
         let (path, doomed) = (dir.join(IndexFile::name(file)), AtomicBool::new(false));
-        IndexFile { shared, path, spec, file, slot: Slot::empty(), doomed }
+        IndexFile { shared, path, of, file, slot: Slot::empty(), doomed }
     }
 
     /// Its number.
     pub fn number(&self) -> u64 {
         self.file
+    }
+
+    /// What it is over.
+    pub fn of(&self) -> &Indexed {
+        &self.of
     }
 
     /// Bytes of the file and of its blocks; 0 if it cannot be asked.
@@ -73,9 +101,13 @@ impl IndexFile {
     }
 
     /// Writes `index`, which was built over `rows` rows (the caller syncs the directory).
-    pub fn save(&self, index: &dyn Index, rows: usize) -> Result<()> {
-        let mut out =
-            container::ContainerWriter::create(&self.shared, &self.path, self.spec.to_json(), rows as u64)?;
+    pub fn save(&self, index: &AnyIndex, rows: usize) -> Result<()> {
+        let mut out = container::ContainerWriter::create(
+            &self.shared,
+            &self.path,
+            self.of.spec.to_json(),
+            rows as u64,
+        )?;
         index.save(&mut out)?;
         out.finish()
     }
@@ -86,17 +118,28 @@ impl IndexFile {
     }
 
     fn load(&self, rows: &Rows) -> Result<LoadedIndex> {
+        let reserve = |bytes: u64| self.shared.memory.reserve(bytes, "loading the index");
+        let (spec, len) = (&self.of.spec, rows.len());
+        // That of a scalar field is as large as its file: what has no room is not read.
+        let as_file = spec.vector().is_none().then(|| reserve(self.file_bytes())).transpose()?;
         let bytes = CheckedFile::open(&self.shared.vfs, &self.path)?.bytes(&self.shared.pool)?;
-        let sections =
-            container::read(&self.shared.vfs, &self.path, &bytes, &self.spec.to_json(), rows.len() as u64)?;
-        let index = index::load(&self.spec, &sections, rows.vectors().clone())?;
-        let memory = self.shared.memory.reserve(index.memory() as u64, "loading the index")?;
+        let sections = container::read(&self.shared.vfs, &self.path, &bytes, &spec.to_json(), len as u64)?;
+        let index = match spec {
+            Spec::Vector(spec) => AnyIndex::Vector(index::load(spec, &sections, rows.vectors().clone())?),
+            Spec::Scalar(_) => AnyIndex::Scalar(Sorted::load(&sections, len)?),
+        };
+        let memory = as_file.map_or_else(|| reserve(index.memory() as u64), Ok)?;
         Ok(LoadedIndex { index, _memory: memory })
     }
 
     /// Bytes that the index takes in memory now.
     pub fn memory(&self) -> u64 {
         self.slot.loaded().map_or(0, |loaded| loaded.index.memory() as u64)
+    }
+
+    /// Whether it is in memory.
+    pub fn is_loaded(&self) -> bool {
+        self.slot.loaded().is_some()
     }
 
     /// Drops it from memory; searches that run keep it until they are done.
@@ -109,7 +152,7 @@ impl IndexFile {
 mod tests {
     use super::*;
     use crate::error::Code;
-    use crate::index::catalog::VectorKind;
+    use crate::index::catalog::{IndexSpec, VectorKind};
     use crate::index::{BuildContext, Pace, Probe, Queries, Scratch};
     use crate::kernel::topk::{Hit, TopK};
     use crate::segment::Memory;
@@ -137,10 +180,11 @@ mod tests {
         let rows = Rows::new(&schema(), batch(&(0..ROWS as i64).collect::<Vec<_>>()), None);
         let text = r#"{"index_type":"DISKANN","metric_type":"L2","params":{"max_degree":8}}"#;
         let spec = Arc::new(IndexSpec::from_json(text, VectorKind::Float, 3).unwrap());
+        let of = Indexed { definition: 1, at: 9, spec: Spec::Vector(spec.clone()) };
         let context = BuildContext::new(&shared.pool, 1, &Patient);
         let index = index::build(&spec, rows.vectors().clone(), &context).unwrap();
-        let file = IndexFile::new(shared.clone(), Path::new("/"), spec, 7);
-        file.save(&*index, ROWS).unwrap();
+        let file = IndexFile::new(shared.clone(), Path::new("/"), of, 7);
+        file.save(&AnyIndex::Vector(index), ROWS).unwrap();
         (disk, rows, file)
     }
 
@@ -152,7 +196,7 @@ mod tests {
         let probe =
             Probe { queries: Queries::Float(&query), k: 3, allow: None, params: &params, stop: &stop };
         let mut tops = [TopK::new(3)];
-        index.index().search(&probe, &mut Scratch::default(), &mut tops)?;
+        index.vector().unwrap().search(&probe, &mut Scratch::default(), &mut tops)?;
         Ok(tops[0].drain_sorted())
     }
 

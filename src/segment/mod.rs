@@ -1,6 +1,6 @@
 //! Rows of one segment: growing, sealed, deletes; what a snapshot holds.
 //!
-//! A segment is rows that never change, a bitmap of those that are live, and perhaps an index. Growing rows are in
+//! A segment is rows that never change, a bitmap of those that are live, and perhaps indexes of some fields. Growing rows are in
 //! memory (and in the WAL); sealed rows are in files of their own, mapped when they are first needed.
 
 mod container;
@@ -15,7 +15,7 @@ mod sealed;
 mod slot;
 
 pub use growing::{Growing, delete};
-pub use index_file::{IndexFile, LoadedIndex};
+pub use index_file::{IndexFile, Indexed, LoadedIndex};
 pub use live::Live;
 pub use memory::{Memory, Reservation};
 pub use rows::{Key, Rows, Run, gather, gather_column};
@@ -47,19 +47,20 @@ pub struct SegmentView {
     /// The number of the partition that its rows are in.
     pub partition: u64,
     pub live: Live,
-    pub index: Option<Arc<IndexFile>>,
+    /// At most one a field.
+    pub indexes: Vec<Arc<IndexFile>>,
 }
 
 impl SegmentView {
     /// A view of rows in memory, all of them live.
     pub fn growing(rows: Rows, partition: u64) -> SegmentView {
         let live = Live::all(rows.len());
-        SegmentView { source: Source::Growing(Arc::new(rows)), partition, live, index: None }
+        SegmentView { source: Source::Growing(Arc::new(rows)), partition, live, indexes: Vec::new() }
     }
 
-    /// A view of a sealed segment without an index.
+    /// A view of a sealed segment without indexes.
     pub fn sealed(sealed: Arc<Sealed>, partition: u64, live: Live) -> SegmentView {
-        SegmentView { source: Source::Sealed(sealed), partition, live, index: None }
+        SegmentView { source: Source::Sealed(sealed), partition, live, indexes: Vec::new() }
     }
 
     /// Rows, dead ones included.
@@ -87,14 +88,12 @@ impl SegmentView {
         }
     }
 
-    /// Drops mapped files and the loaded index; searches that run keep them until they are done.
+    /// Drops mapped files and the loaded indexes; searches that run keep them until they are done.
     pub fn release(&self) {
         if let Source::Sealed(sealed) = &self.source {
             sealed.release();
         }
-        if let Some(index) = &self.index {
-            index.release();
-        }
+        self.indexes.iter().for_each(|index| index.release());
     }
 
     /// No manifest names the segment any more: its files go once the last search that uses them has ended.
@@ -104,18 +103,37 @@ impl SegmentView {
         }
     }
 
-    /// Takes the index off; its file goes once the last search that uses it has ended.
-    pub fn drop_index(&mut self) {
-        if let Some(index) = self.index.take() {
-            index.doom();
-        }
+    /// The index of that definition.
+    pub fn index(&self, definition: u64) -> Option<&Arc<IndexFile>> {
+        self.indexes.iter().find(|index| index.of().definition == definition)
     }
 
-    /// The index, opened and verified at the first call.
-    pub fn loaded_index(&self) -> Result<Option<Arc<LoadedIndex>>> {
-        match (&self.index, &self.source) {
-            (Some(index), Source::Sealed(_)) => index.get(&*self.rows()?).map(Some),
-            _ => Ok(None),
-        }
+    /// Takes the index of that definition off; its file goes once the last search that uses it has ended.
+    pub fn drop_index(&mut self, definition: u64) {
+        let is_it = |index: &mut Arc<IndexFile>| index.of().definition == definition;
+        self.indexes.extract_if(.., is_it).for_each(|index| index.doom());
+    }
+
+    /// The file of the index of vectors.
+    pub fn vector_file(&self) -> Option<&Arc<IndexFile>> {
+        self.indexes.iter().find(|index| index.of().spec.vector().is_some())
+    }
+
+    /// The files of indexes of scalar fields.
+    pub fn scalar_files(&self) -> impl Iterator<Item = &Arc<IndexFile>> {
+        self.indexes.iter().filter(|index| index.of().spec.vector().is_none())
+    }
+
+    /// The index of vectors, opened and verified at the first call.
+    pub fn vector_index(&self) -> Result<Option<Arc<LoadedIndex>>> {
+        self.vector_file().map(|index| index.get(&*self.rows()?)).transpose()
+    }
+
+    /// The index of the scalar field at place `at`, opened and verified at the first call.
+    pub fn scalar_index(&self, at: usize) -> Result<Option<Arc<LoadedIndex>>> {
+        self.scalar_files()
+            .find(|index| index.of().at == at)
+            .map(|index| index.get(&*self.rows()?))
+            .transpose()
     }
 }

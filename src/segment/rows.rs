@@ -89,6 +89,12 @@ impl Rows {
         self.bytes
     }
 
+    /// The column at place `at` of the schema.
+    pub fn column(&self, at: usize) -> Result<&ArrayRef> {
+        let column = self.batch.columns().get(at);
+        column.ok_or_else(|| Error::internal(format!("the rows have no column {at}")))
+    }
+
     /// The column of vectors.
     pub fn vectors(&self) -> &Vectors {
         &self.vectors

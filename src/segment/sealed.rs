@@ -167,10 +167,11 @@ fn live_rows(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::catalog::scalar::Spec;
     use crate::index::catalog::{IndexSpec, VectorKind};
-    use crate::index::{self, BuildContext, Pace};
+    use crate::index::{self, AnyIndex, BuildContext, Pace};
     use crate::segment::rows::tests::{batch, schema};
-    use crate::segment::{IndexFile, Memory};
+    use crate::segment::{IndexFile, Indexed, Memory};
     use crate::storage::fault::FaultDisk;
     use crate::storage::vfs::Vfs;
 
@@ -199,18 +200,19 @@ mod tests {
         let context = BuildContext::new(&shared.pool, 1, &Free);
         let rows = sealed.rows().unwrap();
         let index = index::build(&spec, rows.vectors().clone(), &context).unwrap();
-        let file = Arc::new(IndexFile::new(shared.clone(), sealed.dir(), spec, 1));
-        file.save(&*index, 3).unwrap();
+        let of = Indexed { definition: 1, at: 9, spec: Spec::Vector(spec) };
+        let file = Arc::new(IndexFile::new(shared.clone(), sealed.dir(), of, 1));
+        file.save(&AnyIndex::Vector(index), 3).unwrap();
         sealed.release();
         let mut view = SegmentView::sealed(sealed.clone(), 0, Live::all(3));
-        view.index = Some(file);
+        view.indexes.push(file);
         let search = view.clone();
         drop(sealed);
 
         let names = || disk.list(Path::new("/c/segments/1")).unwrap_or_default();
-        view.drop_index();
+        view.drop_index(1);
         assert!(names().contains(&"index-1.bin".to_owned()), "a search may still want it");
-        assert!(search.loaded_index().unwrap().is_some(), "and opens it only now");
+        assert!(search.vector_index().unwrap().is_some(), "and opens it only now");
         let without_index = view.clone();
         drop(search);
         assert_eq!(names(), ["data.arrow", "data.arrow.crc"]);

@@ -1,4 +1,5 @@
-/* Filters: search, query, count and delete by expression, over flat and indexed rows, sealed and growing. */
+/* Filters: search, query, count and delete by expression, over flat and indexed rows, sealed and growing, with and
+ * without indexes of the scalar fields. */
 #include "test.h"
 
 enum { ROWS = 1500, SEALED = 1200 };
@@ -155,6 +156,54 @@ static void queries(const elanus_collection *collection) {
     }
 }
 
+/* Whether the JSON of a call, which is freed, has the words. */
+static int has(char *json, const char *words) {
+    int found = json != NULL && strstr(json, words) != NULL;
+    if (!found)
+        fprintf(stderr, "    %s is not in %s\n", words, json ? json : "(null)");
+    elanus_string_free(json);
+    return found;
+}
+
+/* Indexes of fields that are no vectors. They change no answer. */
+static void scalar_indexes(const elanus_collection *collection) {
+    elanus_index_options options = ELANUS_INDEX_OPTIONS_INIT;
+    elanus_search_options like = ELANUS_SEARCH_OPTIONS_INIT;
+    elanus_index_progress progress = {0, 0, 0};
+    const char *const inverted = "{\"index_type\":\"INVERTED\"}";
+    const char *const sorted = "{\"index_type\":\"STL_SORT\"}";
+    CHECK(elanus_index_create(collection, "age", "", NULL, &error) == ELANUS_CODE_OK);
+    options.name = "tags";
+    CHECK(elanus_index_create(collection, "tag", inverted, &options, &error) == ELANUS_CODE_OK);
+    CHECK(has(elanus_index_list(collection, &error), "[\"v\",\"age\",\"tags\"]"));
+    CHECK(has(elanus_index_describe(collection, "age", &error), "\"index_type\":\"STL_SORT\""));
+    CHECK(has(elanus_index_describe(collection, "tags", &error), "\"field_name\":\"tag\""));
+    CHECK(elanus_index_get_progress(collection, "tags", &progress, &error) == ELANUS_CODE_OK);
+    CHECK(progress.total_rows == ROWS && progress.indexed_rows == ROWS && progress.pending_index_rows == 0);
+    searches(collection, "scalar indexes");
+    queries(collection);
+    like.filter = "tag like 'even 11%'";
+    CHECK(has(elanus_collection_explain(collection, "v", &like, &error), "\"index_name\":\"tags\""));
+    like.filter = "more[\"size\"] > 3";
+    CHECK(has(elanus_collection_explain(collection, "v", &like, &error), "\"filter_indexes\":[]"));
+
+    options.name = "more";
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "create index on JSON field is not supported", "",
+          elanus_index_create(collection, "more", inverted, &options, &error));
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "STL_SORT are only supported on numeric field", "",
+          elanus_index_create(collection, "tag", sorted, NULL, &error));
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "TRIE are only supported on varchar field", "",
+          elanus_index_create(collection, "age", "{\"index_type\":\"Trie\"}", NULL, &error));
+    FAILS(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "invalid index type: HNSW", "[STL_SORT INVERTED]",
+          elanus_index_create(collection, "age", "{\"index_type\":\"HNSW\"}", NULL, &error));
+    options.name = "v";
+    FAILS(ELANUS_CODE_INDEX_DUPLICATE, "at most one distinct index", "",
+          elanus_index_create(collection, "age", "", &options, &error));
+    CHECK(elanus_index_drop(collection, "age", &error) == ELANUS_CODE_OK);
+    FAILS(ELANUS_CODE_INDEX_NOT_FOUND, "index not found", "age", elanus_index_describe(collection, "age", &error));
+    queries(collection);
+}
+
 static void pages(const elanus_collection *collection) {
     elanus_query_options options = ELANUS_QUERY_OPTIONS_INIT;
     elanus_result *result;
@@ -271,6 +320,7 @@ int main(void) {
               &error) == ELANUS_CODE_OK);
     searches(collection, "HNSW");
     queries(collection);
+    scalar_indexes(collection);
     pages(collection);
     older_callers(collection);
     refused(collection, folder);

@@ -113,10 +113,13 @@ static void run(const char *folder, int64_t batch) {
         } else if (dice < 94) {
             options.no_wait = chance(2);
             say("> %ld index\n", operation);
-            must(elanus_index_create(rows, "v", indexes[chance(3)], &options, &error) == ELANUS_CODE_OK, "index");
+            if (chance(3) == 0)
+                must(elanus_index_create(rows, "id", "", &options, &error) == ELANUS_CODE_OK, "index of keys");
+            else
+                must(elanus_index_create(rows, "v", indexes[chance(3)], &options, &error) == ELANUS_CODE_OK, "index");
         } else if (dice < 97) {
             say("> %ld unindex\n", operation);
-            must(elanus_index_drop(rows, "v", &error) == ELANUS_CODE_OK, "unindex");
+            must(elanus_index_drop(rows, chance(2) ? "v" : "id", &error) == ELANUS_CODE_OK, "unindex");
         } else {
             bool has = false;
             must(elanus_collection_has(database, "extra", &has, &error) == ELANUS_CODE_OK, "has");
@@ -139,7 +142,7 @@ static void dump(const char *folder) {
     elanus_collection *rows;
     elanus_result *result;
     float query[DIM] = {0}, expected[DIM];
-    uint64_t count = 0;
+    uint64_t count = 0, matching = 0;
     bool extra = false;
     size_t i;
     must(database != NULL, "open");
@@ -147,6 +150,8 @@ static void dump(const char *folder) {
     must(elanus_collection_has(database, "extra", &extra, &error) == ELANUS_CODE_OK, "has");
     must(elanus_index_drop(rows, "v", &error) == ELANUS_CODE_OK, "drop the index");
     must(elanus_collection_count(rows, &count, &error) == ELANUS_CODE_OK, "count");
+    must(elanus_collection_count_matching(rows, "id >= 0", NULL, &matching, &error) == ELANUS_CODE_OK, "count by a filter");
+    must(matching == count, "as many by a filter, which may use an index of the keys");
     options.topk = 16384;
     options.output_fields = fields;
     options.output_field_count = 2;

@@ -7,7 +7,7 @@ use arrow_array::{
     RecordBatch, StringArray,
 };
 use arrow_buffer::BooleanBuffer;
-use elanus::filter::{Filter, Values};
+use elanus::filter::{Filter, Table, Values};
 use elanus::schema::Schema;
 use libfuzzer_sys::fuzz_target;
 use std::sync::{Arc, LazyLock};
@@ -43,11 +43,11 @@ fuzz_target!(|input: (&str, &str)| {
     let (text, values) = input;
     let values = Values::from_json(values).unwrap_or_default();
     let Ok(filter) = Filter::new(&SCHEMA, text, &values) else { return };
-    let all = filter.rows(&ROWS, None).unwrap();
+    let all = filter.rows(&Table::of(&ROWS), None).unwrap();
     assert_eq!(all.len(), ROWS.num_rows());
     for among in 0u8..16 {
         let among: BooleanBuffer = (0..4).map(|row| among >> row & 1 == 1).collect();
-        let some = filter.rows(&ROWS, Some(&among)).unwrap();
+        let some = filter.rows(&Table::of(&ROWS), Some(&among)).unwrap();
         assert!((0..4).all(|row| !among.value(row) || some.value(row) == all.value(row)), "{text}");
     }
 });

@@ -3,6 +3,7 @@
 #![no_main]
 
 use elanus::database::Options;
+use elanus::index::catalog::scalar::{FieldKind, ScalarKind, Spec};
 use elanus::index::catalog::{IndexSpec, VectorKind};
 use elanus::schema::{Schema, check_collection_name, check_index_name};
 use libfuzzer_sys::fuzz_target;
@@ -20,6 +21,11 @@ fuzz_target!(|input: (u8, u16, &str)| {
             let dim = usize::from(number) / 2 % 4096 + 1;
             if let Ok(spec) = IndexSpec::from_json(text, kind, dim) {
                 assert_eq!(IndexSpec::from_json(&spec.to_json().to_string(), kind, dim).unwrap(), spec);
+            }
+            for kind in [ScalarKind::Bool, ScalarKind::Number, ScalarKind::Text].map(FieldKind::Scalar) {
+                if let Ok(spec) = Spec::from_json(text, kind) {
+                    assert_eq!(Spec::from_json(&spec.to_json().to_string(), kind).unwrap(), spec);
+                }
             }
         }
         2 => {

@@ -1,4 +1,4 @@
-//! Any damage to the files of a sealed segment, behind right checksums: refused, or rows, a bitmap and an index that can
+//! Any damage to the files of a sealed segment, behind right checksums: refused, or rows, a bitmap and indexes that can
 //! be used without a panic.
 #![no_main]
 
@@ -6,11 +6,13 @@ use arrow_array::{
     ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Int64Array, RecordBatch, StringArray,
 };
 use elanus::Result;
+use elanus::index::catalog::scalar::{FieldKind, ScalarKind, Spec};
 use elanus::index::catalog::{IndexSpec, VectorKind};
-use elanus::index::{self, BuildContext, Pace, Probe, Queries, Scratch};
+use elanus::index::scalar::{Constant, Sorted, Values};
+use elanus::index::{self, AnyIndex, BuildContext, Pace, Probe, Queries, Scratch};
 use elanus::kernel::topk::TopK;
 use elanus::schema::{Schema, float_item};
-use elanus::segment::{IndexFile, Key, Live, Memory, Rows, Run, Sealed, SegmentView, Shared, gather};
+use elanus::segment::{IndexFile, Indexed, Key, Live, Memory, Rows, Run, Sealed, SegmentView, Shared, gather};
 use elanus::storage::checked::sidecar;
 use elanus::storage::fault::FaultDisk;
 use elanus::storage::vfs::Vfs;
@@ -22,6 +24,8 @@ use std::sync::{Arc, LazyLock};
 
 const ROWS: usize = 60;
 const DIM: usize = 3;
+/// The place of the field that has a scalar index.
+const NUMBERS: usize = 1;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -68,8 +72,11 @@ static SEGMENT: LazyLock<Segment> = LazyLock::new(|| {
     sealed.save_live(&Live::all(ROWS).without(&[3, 5, 59]), 1).unwrap();
     let context = BuildContext::new(&shared.pool, 1, &Free);
     let index = index::build(&SPEC, rows().vectors().clone(), &context).unwrap();
-    index_file(&shared).save(&*index, ROWS).unwrap();
-    let names = [Sealed::data_name().to_owned(), Sealed::live_name(1), IndexFile::name(1)];
+    index_file(&shared).save(&AnyIndex::Vector(index), ROWS).unwrap();
+    let sorted = Sorted::build(rows().column(NUMBERS).unwrap(), &context).unwrap();
+    scalar_file(&shared).save(&AnyIndex::Scalar(sorted), ROWS).unwrap();
+    let names =
+        [Sealed::data_name().to_owned(), Sealed::live_name(1), IndexFile::name(1), IndexFile::name(2)];
     let files = names.map(|name| (name.clone(), disk.read(&sealed.dir().join(name)).unwrap())).to_vec();
     Segment { disk, shared, files }
 });
@@ -79,7 +86,14 @@ fn sealed(shared: &Arc<Shared>) -> Sealed {
 }
 
 fn index_file(shared: &Arc<Shared>) -> IndexFile {
-    IndexFile::new(shared.clone(), &Sealed::dir_of(Path::new("/c"), 1), SPEC.clone(), 1)
+    let of = Indexed { definition: 1, at: 3, spec: Spec::Vector(SPEC.clone()) };
+    IndexFile::new(shared.clone(), &Sealed::dir_of(Path::new("/c"), 1), of, 1)
+}
+
+fn scalar_file(shared: &Arc<Shared>) -> IndexFile {
+    let spec = Spec::from_json("", FieldKind::Scalar(ScalarKind::Number)).unwrap();
+    let of = Indexed { definition: 2, at: NUMBERS, spec };
+    IndexFile::new(shared.clone(), &Sealed::dir_of(Path::new("/c"), 1), of, 2)
 }
 
 fn rows() -> Rows {
@@ -124,8 +138,18 @@ fn use_index(index: &IndexFile, rows: &Rows) {
     let probe =
         Probe { queries: Queries::Float(&[1.0, 50.0, 9.0]), k: 9, allow: None, params: &params, stop: &stop };
     let mut tops = [TopK::new(9)];
-    index.index().search(&probe, &mut Scratch::default(), &mut tops).unwrap();
+    index.vector().unwrap().search(&probe, &mut Scratch::default(), &mut tops).unwrap();
     assert!(tops[0].drain_sorted().iter().all(|hit| (hit.row as usize) < ROWS));
+}
+
+fn use_scalar(index: &IndexFile, rows: &Rows) {
+    let Ok(index) = index.get(rows) else { return };
+    let (index, values) = (index.scalar().unwrap(), Values::new(rows.column(NUMBERS).unwrap()).unwrap());
+    for number in -1..=ROWS as i64 {
+        let below = |or_equal| index.below(&values, Constant::Int(number), or_equal);
+        let (from, to) = (below(false), below(true));
+        assert_eq!(index.bits(&[from..to, 0..from, to..index.len()]).len(), ROWS);
+    }
 }
 
 fuzz_target!(|input: Input| {
@@ -151,7 +175,9 @@ fuzz_target!(|input: Input| {
             assert_eq!((live.len(), live.dead()), (ROWS, 3));
             assert_eq!(live.runs().iter().map(|(start, end)| end - start).sum::<usize>(), ROWS - 3);
         }
-    } else {
+    } else if *name == IndexFile::name(1) {
         use_index(&index_file(shared), &rows());
+    } else {
+        use_scalar(&scalar_file(shared), &rows());
     }
 });

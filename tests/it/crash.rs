@@ -42,7 +42,8 @@ enum Step {
     Import(&'static str, i64, i64),
     Flush(&'static str),
     Compact(&'static str),
-    Index(&'static str, &'static str),
+    /// Of a field.
+    Index(&'static str, &'static str, &'static str),
     DropIndex(&'static str),
     /// A field `x` whose default value is 7.
     AddField(&'static str),
@@ -64,7 +65,8 @@ const SCRIPT: &[Step] = &[
     Flush("a"),
     Insert("a", 100, 110),
     Delete("a", 18, 22),
-    Index("a", r#"{"index_type":"FLAT","metric_type":"L2"}"#),
+    Index("a", "v", r#"{"index_type":"FLAT","metric_type":"L2"}"#),
+    Index("a", "text", r#"{"index_type":"Trie"}"#),
     AddField("a"),
     Insert("a", 110, 112),
     Delete("a", 105, 111),
@@ -80,7 +82,7 @@ const SCRIPT: &[Step] = &[
     Insert("a", 120, 130),
     Delete("a", 42, 45),
     Import("a", 43, 45),
-    Index("a", r#"{"index_type":"IVF_FLAT","metric_type":"IP","params":{"nlist":2}}"#),
+    Index("a", "v", r#"{"index_type":"IVF_FLAT","metric_type":"IP","params":{"nlist":2}}"#),
     Rename("b", "c"),
     Insert("c", 50, 55),
     AddField("c"),
@@ -142,9 +144,9 @@ impl Step {
             }
             Flush(name) => database.collection(name)?.flush(),
             Compact(name) => database.collection(name)?.compact(true, None),
-            Index(name, description) => {
+            Index(name, field, description) => {
                 let on_conflict = OnConflict::Replace;
-                let request = IndexRequest { field: "v", description, name: None, on_conflict, wait: true };
+                let request = IndexRequest { field, description, name: None, on_conflict, wait: true };
                 database.collection(name)?.create_index(&request, None)
             }
             DropIndex(name) => database.collection(name)?.drop_index("v"),
@@ -185,7 +187,7 @@ impl Step {
             CreatePartition(name, _) | ReleasePartition(name, _) | Alias(name, _) => {
                 state.get(name)?;
             }
-            Flush(name) | Compact(name) | Index(name, _) | DropIndex(name) | Release(name) | Load(name) => {
+            Flush(name) | Compact(name) | Index(name, ..) | DropIndex(name) | Release(name) | Load(name) => {
                 state.get(name)?;
             }
             AddField(name) => {
@@ -281,6 +283,9 @@ fn observe(database: &Database, context: &dyn Fn() -> String) -> BTreeMap<String
         for id in ids.iter().take(3) {
             assert_eq!(ids_of(&search(&collection, &vector(*id), 1).ids).len(), 1);
         }
+        // Through the index of texts, where there is one.
+        let rows = collection.count_matching("text like 'row%' and text != ''", "").unwrap();
+        assert_eq!(rows, ids.len() as u64, "{}: {name}", context());
         if collection.schema().field("x").is_some() {
             assert_eq!(
                 collection.count_matching("x == 7", "").unwrap(),

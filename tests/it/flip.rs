@@ -84,7 +84,7 @@ fn open_on(disk: &FaultDisk, read_only: bool) -> Result<Database, Error> {
     Database::open_with(Arc::new(disk.clone()), Path::new("/db"), options)
 }
 
-/// An indexed segment and a small one, both with dead rows, and a log with rows and deletes of all three.
+/// A segment with indexes of two fields and a small one, both with dead rows, and a log with rows and deletes of all three.
 fn fill(database: &Database, seed: u64, name: &str, key: &str, description: &str) {
     let collection = database.create_collection(name, schema_of(key)).unwrap();
     let insert = |ids: std::ops::Range<i64>| {
@@ -97,6 +97,8 @@ fn fill(database: &Database, seed: u64, name: &str, key: &str, description: &str
     let (name, on_conflict) = (None, OnConflict::Replace);
     let request = IndexRequest { field: "v", description, name, on_conflict, wait: true };
     collection.create_index(&request, None).unwrap();
+    let sorted = IndexRequest { field: "price", description: r#"{"index_type":"STL_SORT"}"#, ..request };
+    collection.create_index(&sorted, None).unwrap();
     insert(200..230);
     delete(10..20);
     collection.flush().unwrap();
@@ -151,6 +153,7 @@ fn ask(database: &Database) -> Vec<Result<Answer, Error>> {
     for (name, ..) in COLLECTIONS {
         let collection = database.collection(name).unwrap();
         answers.push(collection.count().map(Answer::Count));
+        answers.push(collection.count_matching("price < 1010", "").map(Answer::Count));
         for (nq, topk, output) in [(1, 16384, vec!["*"]), (3, 7, vec!["note", "flag"])] {
             let mut options = search_options(topk);
             options.output_fields = output;

@@ -125,7 +125,7 @@ fn definitions_and_conflicts() {
     fails(
         create("text", FLAT, None),
         Code::IndexTypeNotSupported,
-        "field text of type VarChar is not supported",
+        "invalid index type: FLAT, supported on a scalar field: [Trie INVERTED]",
     );
     fails(create("v", FLAT, Some("1w")), Code::InvalidParameter, "Invalid index name: 1w.");
     fails(

@@ -1,5 +1,6 @@
-//! README's table of index types, from the catalog of the engine.
+//! README's tables of index types, from the catalog of the engine.
 
+use elanus::index::catalog::scalar::{SCALAR_ENTRIES, ScalarKind};
 use elanus::index::catalog::table::{Absent, ENTRIES, Entry, Param};
 use elanus::index::catalog::{Metric, VectorKind};
 
@@ -22,7 +23,8 @@ fn table() -> String {
     for entry in ENTRIES.iter().filter(|entry| !entry.works.is_empty()) {
         let fields: Vec<String> = entry.works.iter().map(|kind| field(entry, *kind)).collect();
         let (build, search) = (parameters(entry.build), parameters(entry.search));
-        text += &format!("| {} | {} | {build} | {search} |\n", names(entry), fields.join("<br>"));
+        let names = names(entry.name, entry.aliases);
+        text += &format!("| {names} | {} | {build} | {search} |\n", fields.join("<br>"));
     }
     let later: Vec<&str> = ENTRIES.iter().filter(|e| e.works.is_empty()).map(|e| e.name).collect();
     if !later.is_empty() {
@@ -31,14 +33,31 @@ fn table() -> String {
             later.join(", ")
         );
     }
+    text + &scalar_table()
+}
+
+fn scalar_table() -> String {
+    let mut text = String::from("\n| index type | scalar fields |\n| --- | --- |\n");
+    for entry in SCALAR_ENTRIES {
+        let kinds: Vec<&str> = entry.fields.iter().map(|kind| scalar_fields(*kind)).collect();
+        text += &format!("| {} | {} |\n", names(entry.name, entry.aliases), kinds.join(", "));
+    }
     text
 }
 
-fn names(entry: &Entry) -> String {
-    let aliases: Vec<String> = entry.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+fn scalar_fields(kind: ScalarKind) -> &'static str {
+    match kind {
+        ScalarKind::Bool => "Bool",
+        ScalarKind::Number => "Int8 to Int64, Float, Double",
+        ScalarKind::Text => "VarChar",
+    }
+}
+
+fn names(name: &str, aliases: &[&str]) -> String {
+    let aliases: Vec<String> = aliases.iter().map(|alias| format!("`{alias}`")).collect();
     match aliases.is_empty() {
-        true => format!("`{}`", entry.name),
-        false => format!("`{}` ({})", entry.name, aliases.join(", ")),
+        true => format!("`{name}`"),
+        false => format!("`{name}` ({})", aliases.join(", ")),
     }
 }
 
@@ -97,5 +116,6 @@ mod tests {
         assert!(text.contains("`nlist` 1 to 65536 (128)"), "{text}");
         assert!(text.contains("`ef` topk to 32768 (64, or topk if that is more)"), "{text}");
         assert!(text.contains("float: L2 IP COSINE"), "{text}");
+        assert!(text.contains("| `Trie` (`marisa-trie`) | VarChar |"), "{text}");
     }
 }

@@ -1,10 +1,11 @@
-//! One compaction: the merged segment and its index are written beside the sources, then one commit exchanges them.
+//! One compaction: the merged segment and its indexes are written beside the sources, then one commit exchanges them.
 
 use crate::collection::build::{Background, Built, Foreground, discard};
 use crate::collection::core::{Core, Snapshot};
+use crate::collection::indexes::Definitions;
 use crate::collection::policy::Size;
-use crate::collection::types::{Definition, Progress};
-use crate::database::meta::{IndexFileMeta, SegmentMeta};
+use crate::collection::types::Progress;
+use crate::database::meta::SegmentMeta;
 use crate::error::{Code, Error, Result};
 use crate::index::Pace;
 use crate::segment::{Live, Sealed, SegmentView};
@@ -100,73 +101,74 @@ impl Core {
         sealed.rows().map(drop)
     }
 
-    /// Builds the index of what was merged, and puts it in the place of the sources.
+    /// Builds the indexes of what was merged, and puts it in the place of the sources.
     fn replace(&self, job: &Job, mut merged: Option<&mut Merged>, pace: &dyn Pace) -> Result<()> {
         loop {
-            let definition = self.snapshot.load().definition.clone();
-            let built = match (&merged, &definition) {
-                (Some(merged), Some(definition)) => self.index_merged(job, merged, definition, pace)?,
-                _ => None,
+            let definitions = self.snapshot.load().definitions.clone();
+            let built = match &merged {
+                Some(merged) => self.index_merged(job, merged, &definitions, pace)?,
+                None => Vec::new(),
             };
             let _definitions = loop {
                 if let Some(definitions) = self.definitions.try_lock_for(SLICE) {
                     break definitions;
                 }
                 if let Err(error) = pace.checkpoint(job.rows as u64, job.rows as u64) {
-                    discard(built.as_slice());
+                    discard(&built);
                     return Err(error);
                 }
             };
             let _maintenance = self.maintenance.lock();
-            let id = |definition: &Option<Arc<Definition>>| definition.as_ref().map(|d| d.id);
-            if id(&self.snapshot.load().definition) == id(&definition) {
-                let committed = self.commit_merged(job, merged.as_deref_mut(), &built, definition.as_deref());
+            if self.snapshot.load().definitions.are(&definitions) {
+                let committed = self.commit_merged(job, merged.as_deref_mut(), &built);
                 match &committed {
                     Ok(true) => {}
                     Err(error) if error.code() == Code::Poisoned => {}
-                    _ => discard(built.as_slice()),
+                    _ => discard(&built),
                 }
                 if let (Ok(false), Some(merged)) = (&committed, &merged) {
                     merged.sealed.doom();
                 }
                 return committed.map(drop);
             }
-            // The index was replaced or dropped meanwhile.
-            discard(built.as_slice());
+            // An index was created, replaced or dropped meanwhile.
+            discard(&built);
         }
     }
 
-    /// The index of what was merged: an index serves until its successor is there, so a failure ends the compaction,
+    /// The indexes of what was merged: an index serves until its successor is there, so a failure ends the compaction,
     /// unless none of the sources had one.
     fn index_merged(
         &self,
         job: &Job,
         merged: &Merged,
-        definition: &Arc<Definition>,
+        definitions: &Definitions,
         pace: &dyn Pace,
-    ) -> Result<Option<Built>> {
-        let had_index = job.sources.iter().any(|view| view.index.is_some());
-        if !self.needs_index(&merged.view) || (!had_index && self.has_failed(definition.id)) {
-            return Ok(None);
-        }
-        match self.build(definition, &merged.view, pace) {
-            Err(error) if !had_index && !matches!(error.code(), Code::Canceled | Code::Closed) => {
-                *self.build_failure.lock() = Some((definition.id, error));
-                Ok(None)
+    ) -> Result<Vec<Built>> {
+        let mut built = Vec::new();
+        for definition in definitions.iter() {
+            let had_index = job.sources.iter().any(|view| view.index(definition.id).is_some());
+            let is_hopeless = !had_index && self.has_failed(definition.id);
+            if !self.needs_index(&merged.view, definition) || is_hopeless {
+                continue;
             }
-            outcome => outcome,
+            match self.build(definition, &merged.view, pace) {
+                Ok(made) => built.extend(made),
+                Err(error) if !had_index && !matches!(error.code(), Code::Canceled | Code::Closed) => {
+                    self.build_failures.lock().insert(definition.id, error);
+                }
+                Err(error) => {
+                    discard(&built);
+                    return Err(error);
+                }
+            }
         }
+        Ok(built)
     }
 
     /// One commit: the old out, the new in; `false` if one of the old is gone already. The caller holds `definitions`
     /// and `maintenance`, so that no seal and no other definition comes between.
-    fn commit_merged(
-        &self,
-        job: &Job,
-        merged: Option<&mut Merged>,
-        built: &Option<Built>,
-        definition: Option<&Definition>,
-    ) -> Result<bool> {
+    fn commit_merged(&self, job: &Job, merged: Option<&mut Merged>, built: &[Built]) -> Result<bool> {
         self.check_open()?;
         if let Some(merged) = &merged {
             // A field may have been added since it was written.
@@ -198,11 +200,8 @@ impl Core {
             counters.dropped_rows += job.sources.iter().map(|view| view.live.dead() as u64).sum::<u64>();
             counters.bytes_read += job.sealed().map(|sealed| sealed.file_bytes()).sum::<u64>();
             if let Some(merged) = &merged {
-                let index = built.as_ref().map_or(0, |built| built.file.file_bytes());
-                counters.bytes_written += merged.sealed.file_bytes() + index;
-                let of_definition = |d: &Definition| {
-                    built.as_ref().map(|built| IndexFileMeta { index: d.id, file: built.file.number() })
-                };
+                let indexes = built.iter().map(|built| built.file.file_bytes()).sum::<u64>();
+                counters.bytes_written += merged.sealed.file_bytes() + indexes;
                 meta.segments.insert(
                     at,
                     SegmentMeta {
@@ -212,7 +211,7 @@ impl Core {
                         dead: live.dead() as u64,
                         deletes: u64::from(live.dead() > 0),
                         since,
-                        indexes: definition.and_then(of_definition).into_iter().collect(),
+                        indexes: built.iter().map(Built::meta).collect(),
                     },
                 );
             }
@@ -224,7 +223,7 @@ impl Core {
         let gone = writer.remove_sealed(&job.ids);
         if let Some(merged) = merged {
             merged.view.live = live;
-            merged.view.index = built.as_ref().map(|built| built.file.clone());
+            merged.view.indexes = built.iter().map(|built| built.file.clone()).collect();
             writer.sealed.insert(at, merged.view.clone());
         }
         self.publish(&writer);

@@ -1,12 +1,15 @@
-//! A predicate over columns of rows: one pass a condition, a bit a row.
+//! A predicate over columns of rows: one pass a condition, or a look into an index, and a bit a row.
 
 mod json;
 mod lists;
 mod pairs;
+pub mod places;
 mod scalars;
 mod seek;
+mod ways;
 
 use crate::error::{Error, Result};
+use crate::filter::Table;
 use crate::filter::predicate::{Column, Predicate, Test};
 use crate::filter::syntax::Compare;
 use crate::schema::DataType;
@@ -17,12 +20,8 @@ use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
 
 /// The rows for which the predicate holds. Those that are not `among` may get either bit: where a row is expensive,
 /// they are not looked at.
-pub fn rows(
-    predicate: &Predicate,
-    rows: &RecordBatch,
-    among: Option<&BooleanBuffer>,
-) -> Result<BooleanBuffer> {
-    eval(predicate, false, rows, among)
+pub fn rows(predicate: &Predicate, table: &Table, among: Option<&BooleanBuffer>) -> Result<BooleanBuffer> {
+    eval(predicate, false, table, among)
 }
 
 /// The same, or the rows for which its opposite holds. As in SQL a condition on a null neither holds nor does not, so a
@@ -30,20 +29,20 @@ pub fn rows(
 fn eval(
     predicate: &Predicate,
     opposite: bool,
-    rows: &RecordBatch,
+    table: &Table,
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
-    let count = rows.num_rows();
+    let count = table.rows.num_rows();
     match predicate {
         Predicate::Always(holds) if *holds != opposite => Ok(BooleanBuffer::new_set(count)),
         Predicate::Always(_) => Ok(BooleanBuffer::new_unset(count)),
-        Predicate::Not(inner) => eval(inner, !opposite, rows, among),
-        Predicate::All(parts) if opposite => any(parts, opposite, rows, among),
-        Predicate::All(parts) => all(parts, opposite, rows, among),
-        Predicate::Any(parts) if opposite => all(parts, opposite, rows, among),
-        Predicate::Any(parts) => any(parts, opposite, rows, among),
-        Predicate::Column(column, test) => one(column, test, opposite, rows, among),
-        Predicate::Fields(left, op, right) => two((left, *op, right), opposite, rows, among),
+        Predicate::Not(inner) => eval(inner, !opposite, table, among),
+        Predicate::All(parts) if opposite => any(parts, opposite, table, among),
+        Predicate::All(parts) => all(parts, opposite, table, among),
+        Predicate::Any(parts) if opposite => all(parts, opposite, table, among),
+        Predicate::Any(parts) => any(parts, opposite, table, among),
+        Predicate::Column(column, test) => one(column, test, opposite, table, among),
+        Predicate::Fields(left, op, right) => two((left, *op, right), opposite, table, among),
     }
 }
 
@@ -52,10 +51,10 @@ fn eval(
 fn two(
     (left, op, right): (&Column, Compare, &Column),
     opposite: bool,
-    rows: &RecordBatch,
+    table: &Table,
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
-    let (a, b) = (Input::new(rows, left)?, Input::new(rows, right)?);
+    let (a, b) = (Input::new(table.rows, left)?, Input::new(table.rows, right)?);
     let bits = pairs::rows((&a.array, left), op, (&b.array, right), among)?;
     Ok(masked(bits, opposite, &[&a, &b]))
 }
@@ -66,21 +65,22 @@ fn one(
     column: &Column,
     test: &Test,
     opposite: bool,
-    rows: &RecordBatch,
+    table: &Table,
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
-    let input = Input::new(rows, column)?;
+    let input = Input::new(table.rows, column)?;
     let in_json = column.data_type == DataType::Json && !column.path.is_empty();
     if *test == Test::Null && !in_json {
         // A null array has no elements either.
         let present = if column.index().is_some() { input.there } else { input.valid };
-        let nulls = present.map_or(BooleanBuffer::new_unset(rows.num_rows()), |present| !present.inner());
+        let nulls =
+            present.map_or(BooleanBuffer::new_unset(table.rows.num_rows()), |present| !present.inner());
         return Ok(if opposite { !&nulls } else { nulls });
     }
     let bits = match column.data_type {
         DataType::Json => json::rows(&input.array, &column.path, test, among)?,
         DataType::Array => lists::rows(&input.array, column, test, among)?,
-        _ => scalar(&input.array, column.data_type, test)?,
+        _ => ways::rows(&input.array, column, test, table, among)?,
     };
     // What JSON has of a null row is null too: its text is empty.
     if in_json && *test == Test::Null {
@@ -123,66 +123,48 @@ fn masked(bits: BooleanBuffer, opposite: bool, inputs: &[&Input]) -> BooleanBuff
 fn all(
     parts: &[Predicate],
     opposite: bool,
-    rows: &RecordBatch,
+    table: &Table,
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
     let mut left: Option<BooleanBuffer> = None;
-    for part in by_cost(parts) {
-        let bits = eval(part, opposite, rows, left.as_ref().or(among))?;
+    for part in by_cost(parts, table) {
+        let bits = eval(part, opposite, table, left.as_ref().or(among))?;
         left = Some(match left {
             Some(left) => &left & &bits,
             None => bits,
         });
     }
-    Ok(left.unwrap_or_else(|| BooleanBuffer::new_set(rows.num_rows())))
+    Ok(left.unwrap_or_else(|| BooleanBuffer::new_set(table.rows.num_rows())))
 }
 
 /// The cheap parts first: a row that one of them lets through is not looked at by the others.
 fn any(
     parts: &[Predicate],
     opposite: bool,
-    rows: &RecordBatch,
+    table: &Table,
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
     let mut found: Option<BooleanBuffer> = None;
-    for part in by_cost(parts) {
+    for part in by_cost(parts, table) {
         found = Some(match found {
-            None => eval(part, opposite, rows, among)?,
-            Some(found) if cost(part) == 0 => &found | &eval(part, opposite, rows, among)?,
+            None => eval(part, opposite, table, among)?,
             Some(found) => {
                 let open = match among {
                     Some(among) => among & &!&found,
                     None => !&found,
                 };
-                let more = eval(part, opposite, rows, Some(&open))?;
+                let more = eval(part, opposite, table, Some(&open))?;
                 &found | &(&more & &open)
             }
         });
     }
-    Ok(found.unwrap_or_else(|| BooleanBuffer::new_unset(rows.num_rows())))
+    Ok(found.unwrap_or_else(|| BooleanBuffer::new_unset(table.rows.num_rows())))
 }
 
-fn by_cost(parts: &[Predicate]) -> Vec<&Predicate> {
+fn by_cost<'p>(parts: &'p [Predicate], table: &Table) -> Vec<&'p Predicate> {
     let mut ordered: Vec<&Predicate> = parts.iter().collect();
-    ordered.sort_by_key(|part| cost(part));
+    ordered.sort_by_cached_key(|part| ways::cost(part, table));
     ordered
-}
-
-/// 0 for plain loops over values, 1 for texts, 2 where JSON is read.
-fn cost(predicate: &Predicate) -> u8 {
-    let of = |column: &Column| match column.data_type {
-        DataType::Json => 2,
-        DataType::VarChar | DataType::Array => 1,
-        _ => 0,
-    };
-    match predicate {
-        Predicate::Always(_) => 0,
-        Predicate::All(parts) | Predicate::Any(parts) => parts.iter().map(cost).max().unwrap_or(0),
-        Predicate::Not(inner) => cost(inner),
-        Predicate::Column(_, Test::Null) => 0,
-        Predicate::Column(column, _) => of(column).max(u8::from(column.index().is_some())),
-        Predicate::Fields(left, _, right) => of(left).max(of(right)).max(1),
-    }
 }
 
 fn scalar(array: &ArrayRef, data_type: DataType, test: &Test) -> Result<BooleanBuffer> {

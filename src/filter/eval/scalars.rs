@@ -8,16 +8,24 @@ use arrow_buffer::BooleanBuffer;
 use std::collections::HashSet;
 
 /// Values of a list up to which they are compared one by one.
-const FEW: usize = 8;
+pub const FEW: usize = 8;
+/// From the least value of a list to its greatest, in whole numbers, up to which a bit for each of them is looked up.
+const DENSE: u64 = 1 << 20;
 
 /// A number of a column. Whole numbers are compared in 64 bits; floats in their own, so that 0.1 is the nearest of them.
-pub trait Number: Copy {
+pub trait Number: Copy + PartialEq {
     type Wide: Copy + PartialOrd;
 
     fn wide(self) -> Self::Wide;
 
     /// The constant in that width.
     fn constant(value: &Value) -> Option<Self::Wide>;
+
+    /// The value of a column that is equal to `wide`, if any can be.
+    fn narrow(wide: Self::Wide) -> Option<Self>;
+
+    /// How far a whole number is beyond `first`, which wraps around; `u64::MAX` for floats.
+    fn beyond(wide: Self::Wide, first: Self::Wide) -> u64;
 
     /// `a op b`, which wraps around.
     fn compute(op: Arithmetic, a: Self::Wide, b: Self::Wide) -> Self::Wide;
@@ -41,6 +49,15 @@ macro_rules! whole_numbers {
                     Value::Int(n) => Some(*n),
                     _ => None,
                 }
+            }
+
+            fn narrow(wide: i64) -> Option<$type> {
+                wide.try_into().ok()
+            }
+
+            #[inline(always)]
+            fn beyond(wide: i64, first: i64) -> u64 {
+                wide.wrapping_sub(first) as u64
             }
 
             #[inline(always)]
@@ -70,6 +87,15 @@ macro_rules! floats {
                     Value::Float(x) => Some(*x as $type),
                     _ => None,
                 }
+            }
+
+            fn narrow(wide: $type) -> Option<$type> {
+                Some(wide)
+            }
+
+            #[inline(always)]
+            fn beyond(_: $type, _: $type) -> u64 {
+                u64::MAX
             }
 
             #[inline(always)]
@@ -107,12 +133,8 @@ pub fn numbers<T: Number>(values: &[T], test: &Test) -> Option<BooleanBuffer> {
             })
         }
         Test::In(list) => {
-            let mut list: Vec<T::Wide> = list.iter().map(constant).collect::<Option<_>>()?;
-            if list.len() <= FEW {
-                return Some(each(values, |v| list.iter().fold(false, |found, item| found | (*item == v))));
-            }
-            list.sort_unstable_by(T::order);
-            Some(each(values, |v| list.binary_search_by(|item| T::order(item, &v)).is_ok()))
+            let list: Vec<T::Wide> = list.iter().map(constant).collect::<Option<_>>()?;
+            Some(any_of(values, list))
         }
         Test::Arithmetic { op, operand, equal, result } => {
             let (operand, result) = (constant(operand)?, constant(result)?);
@@ -136,6 +158,35 @@ fn compare<T: Number>(values: &[T], op: Compare, constant: T::Wide) -> BooleanBu
         Compare::Equal => each(values, |v| v == constant),
         Compare::NotEqual => each(values, |v| v != constant),
     }
+}
+
+/// Values that are in the list.
+fn any_of<T: Number>(values: &[T], mut list: Vec<T::Wide>) -> BooleanBuffer {
+    if list.len() > FEW {
+        list.sort_unstable_by(T::order);
+        let (first, last) = (list[0], list[list.len() - 1]);
+        // What lies outside of the list is counted one behind its end, where no bit is set.
+        let outside = T::beyond(last, first).saturating_add(1);
+        if outside <= DENSE {
+            let mut bits = vec![0u64; outside as usize / 64 + 1];
+            list.iter()
+                .map(|item| T::beyond(*item, first))
+                .for_each(|at| bits[at as usize / 64] |= 1 << (at % 64));
+            return each(values, |v| {
+                let at = T::beyond(v, first).min(outside);
+                bits[at as usize / 64] >> (at % 64) & 1 == 1
+            });
+        }
+        return each(values, |v| list.binary_search_by(|item| T::order(item, &v)).is_ok());
+    }
+    // In the column's own width, and so many of them that their number is no question in the loop.
+    let narrow: Vec<T> = list.into_iter().filter_map(T::narrow).collect();
+    let Some(first) = narrow.first() else { return BooleanBuffer::new_unset(values.len()) };
+    let mut few = [*first; FEW];
+    few[..narrow.len()].copy_from_slice(&narrow);
+    BooleanBuffer::collect_bool(values.len(), |row| {
+        few.iter().fold(false, |found, item| found | (*item == values[row]))
+    })
 }
 
 /// A loop an operator, so that none of them is asked for in a loop.

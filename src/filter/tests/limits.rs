@@ -52,7 +52,7 @@ fn deep_filters() {
         let text = nested("not (", "a > 1 or a < 0 and j[\"x\"] == 1", ")", 45);
         let filter = parse(&fields, &text).unwrap();
         let rows = reference::batch(&fields, &[]);
-        assert_eq!(filter.rows(&rows, None).unwrap().len(), 0);
+        assert_eq!(filter.rows(&Table::of(&rows), None).unwrap().len(), 0);
     });
 }
 

@@ -367,11 +367,11 @@ fn random_filters_agree_with_the_second_evaluation() {
             let values = Json::Object(writer.values).to_string();
             let parsed =
                 with_values(&fields, &text, &values).unwrap_or_else(|e| panic!("{text}\n  {e}\n  {values}"));
-            let bits = parsed.rows(&whole, None).unwrap();
+            let bits = parsed.rows(&Table::of(&whole), None).unwrap();
             let among: BooleanBuffer = (0..count).map(|_| random.coin()).collect();
-            let some = parsed.rows(&whole, Some(&among)).unwrap();
+            let some = parsed.rows(&Table::of(&whole), Some(&among)).unwrap();
             let start = random.below(count + 1);
-            let part = parsed.rows(&whole.slice(start, count - start), None).unwrap();
+            let part = parsed.rows(&Table::of(&whole.slice(start, count - start)), None).unwrap();
             assert_eq!((bits.len(), some.len(), part.len()), (count, count, count - start));
             for (at, row) in rows.iter().enumerate() {
                 let expected = holds(&fields, row, &filter);
@@ -424,7 +424,7 @@ fn numbers_at_their_limits() {
         ("i64 == j['i']", [true, true, true]),
         ("d == -0.0 or d == 0", [false, false, false]),
     ] {
-        let bits = parse(&fields, text).unwrap().rows(&whole, None).unwrap();
+        let bits = parse(&fields, text).unwrap().rows(&Table::of(&whole), None).unwrap();
         assert_eq!(bits.iter().collect::<Vec<_>>(), expected, "{text}");
     }
 }
