@@ -1,9 +1,14 @@
 //! Parquet files. Compression: none or SNAPPY, which pandas, pyarrow, DuckDB, Spark and Milvus' BulkWriter write unless told
 //! otherwise.
 
+mod cells;
+mod column;
+mod layout;
+mod levels;
 mod pages;
 mod read;
 mod thrift;
+mod values;
 mod write;
 
 pub use read::Reader;
