@@ -85,7 +85,7 @@ fn elements(list: &Type) -> Result<&Type> {
 fn arrow_type(value: &Type) -> Result<ArrowType> {
     let info = value.get_basic_info();
     let physical = value.get_physical_type();
-    let no_use = |name: String| Error::invalid(format!("no field takes values of the type {physical} {name}"));
+    let no_use = |name: String| Error::invalid(format!("no field takes values of the type {physical}{name}"));
     let kind = match info.logical_type_ref() {
         Some(LogicalType::Unknown) => return Ok(ArrowType::Null),
         None | Some(LogicalType::Uuid) => info.converted_type(),
@@ -93,7 +93,8 @@ fn arrow_type(value: &Type) -> Result<ArrowType> {
         Some(logical) => match ConvertedType::from(Some(logical.clone())) {
             ConvertedType::NONE => {
                 let text = format!("{logical:?}");
-                return Err(no_use(text.split(['(', ' ']).next().unwrap_or_default().to_uppercase()));
+                let name = text.split(['(', ' ']).next().unwrap_or_default();
+                return Err(no_use(format!(" {}", name.to_uppercase())));
             }
             kind => kind,
         },
@@ -116,9 +117,9 @@ fn arrow_type(value: &Type) -> Result<ArrowType> {
         (Physical::BYTE_ARRAY, ConvertedType::NONE | ConvertedType::BSON) => ArrowType::Binary,
         (Physical::FIXED_LEN_BYTE_ARRAY, ConvertedType::NONE) => match value {
             Type::PrimitiveType { type_length: length @ 1.., .. } => ArrowType::FixedSizeBinary(*length),
-            _ => return Err(no_use("without a length".to_owned())),
+            _ => return Err(no_use(" without a length".to_owned())),
         },
         (_, ConvertedType::NONE) => return Err(no_use(String::new())),
-        (_, kind) => return Err(no_use(kind.to_string())),
+        (_, kind) => return Err(no_use(format!(" {kind}"))),
     })
 }

@@ -11,5 +11,8 @@ mod thrift;
 mod values;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use read::Reader;
 pub use write::Writer;

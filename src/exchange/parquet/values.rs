@@ -86,7 +86,7 @@ impl Physical for ByteArrayType {
         let lengths = in_places(values.iter().map(ByteArray::len).collect(), &valid);
         // An i32 has to hold the sum.
         if lengths.iter().fold(0usize, |sum, length| sum.saturating_add(*length)) > i32::MAX as usize {
-            return Err(Error::invalid("the values of a batch have more than 2^31 - 1 bytes"));
+            return Err(too_long());
         }
         let (offsets, bytes) = (OffsetBuffer::from_lengths(lengths), joined(&values));
         let array = match of {
@@ -108,15 +108,26 @@ impl Physical for FixedLenByteArrayType {
         if let Some(value) = values.iter().find(|value| value.len() != width as usize) {
             return Err(Error::invalid(format!("it has a value of {} bytes, not {width}", value.len())));
         }
-        let given: Vec<&[u8]> = in_places(values.iter().map(|value| value.data()).collect(), &valid);
-        let mut bytes = Vec::with_capacity(given.len() * width as usize);
-        for (place, value) in (1..).zip(given) {
-            bytes.extend_from_slice(value);
-            bytes.resize(place * width as usize, 0);
+        let (places, width) = (valid.as_ref().map_or(values.len(), NullBuffer::len), width as usize);
+        let total = places.saturating_mul(width);
+        if total > i32::MAX as usize {
+            return Err(too_long());
         }
-        let array = FixedSizeBinaryArray::try_new(width, bytes.into(), valid);
+        // Zeros that are not touched take no memory, however many nulls there are.
+        let mut bytes = vec![0; total];
+        let mut values = values.iter();
+        for (place, out) in bytes.chunks_exact_mut(width).enumerate() {
+            if valid.as_ref().is_none_or(|valid| valid.is_valid(place)) {
+                values.next().into_iter().for_each(|value| out.copy_from_slice(value.data()));
+            }
+        }
+        let array = FixedSizeBinaryArray::try_new(width as i32, bytes.into(), valid);
         array.map(|array| Arc::new(array) as ArrayRef).map_err(|e| Error::invalid(e.to_string()))
     }
+}
+
+fn too_long() -> Error {
+    Error::invalid("the values of a batch have more than 2^31 - 1 bytes")
 }
 
 fn other(of: &ArrowType) -> Result<ArrayRef> {
