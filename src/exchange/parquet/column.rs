@@ -40,7 +40,10 @@ pub fn open(
         Type::DOUBLE => Box::new(Values::<DoubleType>::new(layout, chunks)),
         Type::BYTE_ARRAY => Box::new(Values::<ByteArrayType>::new(layout, chunks)),
         Type::FIXED_LEN_BYTE_ARRAY => Box::new(Values::<FixedLenByteArrayType>::new(layout, chunks)),
-        Type::INT96 => return Err(Error::internal(format!("column {}: INT96", layout.name))),
+        Type::INT96 => {
+            let name = &layout.name;
+            return Err(Error::invalid(format!("column {name}: no field takes values of the type INT96")));
+        }
     })
 }
 

@@ -63,7 +63,8 @@ fn is_list(group: &Type) -> bool {
 /// The values that a list holds, in either layout: `list { repeated group { value } }`, or the older
 /// `list { repeated value }`. A group of the older writers' names, `array` or `NAME_tuple`, is itself an element.
 fn elements(list: &Type) -> Result<&Type> {
-    let no_values = |what| Error::invalid(format!("it is {what}; only values and lists of values can be read"));
+    let no_values =
+        |what| Error::invalid(format!("it is {what}; only values and lists of values can be read"));
     if !is_list(list) || repetition(list) == Repetition::REPEATED {
         return Err(no_values("a group of columns"));
     }
@@ -76,7 +77,9 @@ fn elements(list: &Type) -> Result<&Type> {
     }
     let is_element = repeated.name() == "array" || repeated.name() == format!("{}_tuple", list.name());
     match repeated.get_fields() {
-        [value] if value.is_primitive() && repetition(value) != Repetition::REPEATED && !is_element => Ok(value),
+        [value] if value.is_primitive() && repetition(value) != Repetition::REPEATED && !is_element => {
+            Ok(value)
+        }
         _ => Err(no_values("a list of lists or groups")),
     }
 }

@@ -21,12 +21,7 @@ pub struct Lists {
 impl Lists {
     /// The lists of `rows` rows: from `element_level` on there is an element, one below there is none, further below there
     /// is no list.
-    pub fn new(
-        rows: usize,
-        definitions: &[i16],
-        repetitions: &[i16],
-        element_level: i16,
-    ) -> Result<Lists> {
+    pub fn new(rows: usize, definitions: &[i16], repetitions: &[i16], element_level: i16) -> Result<Lists> {
         if repetitions.first().is_some_and(|&level| level != 0) {
             return Err(Error::invalid("it begins within a row"));
         }
@@ -39,7 +34,9 @@ impl Lists {
             at += length;
             elements += if length == 1 && first < element_level { 0 } else { length };
             let end = i32::try_from(elements);
-            ends.push(end.map_err(|_| Error::invalid("the lists of a batch have more than 2^31 - 1 elements"))?);
+            ends.push(
+                end.map_err(|_| Error::invalid("the lists of a batch have more than 2^31 - 1 elements"))?,
+            );
             if element_level > 1 {
                 valid.push(first >= element_level - 1);
             }
@@ -109,7 +106,12 @@ mod tests {
     use super::*;
     use arrow_schema::DataType as ArrowType;
 
-    fn lists(definitions: &[i16], repetitions: &[i16], element_level: i16, rows: usize) -> Result<(Vec<i32>, usize)> {
+    fn lists(
+        definitions: &[i16],
+        repetitions: &[i16],
+        element_level: i16,
+        rows: usize,
+    ) -> Result<(Vec<i32>, usize)> {
         let lists = Lists::new(rows, definitions, repetitions, element_level)?;
         Ok((lists.offsets.to_vec(), lists.valid.map_or(0, |valid| valid.null_count())))
     }
@@ -151,7 +153,8 @@ mod tests {
             value_level,
         };
         let nulls = |places, definitions: &[i16], element, value| {
-            valid(places, definitions, &layout(element, value)).map(|v| v.map(|v| v.iter().collect::<Vec<_>>()))
+            valid(places, definitions, &layout(element, value))
+                .map(|v| v.map(|v| v.iter().collect::<Vec<_>>()))
         };
         assert_eq!(nulls(2, &[], 0, 0).unwrap(), None);
         assert_eq!(nulls(2, &[1, 1], 0, 1).unwrap(), None);

@@ -59,7 +59,8 @@ fn theirs(bytes: &[u8], step: usize) -> Vec<Vec<ArrayRef>> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let bytes = Bytes::copy_from_slice(bytes);
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).unwrap();
-    let batches: Vec<RecordBatch> = reader.with_batch_size(step).build().unwrap().map(|b| b.unwrap()).collect();
+    let batches: Vec<RecordBatch> =
+        reader.with_batch_size(step).build().unwrap().map(|b| b.unwrap()).collect();
     (0..batches[0].num_columns())
         .map(|place| batches.iter().map(|batch| batch.column(place).clone()).collect())
         .collect()
@@ -95,12 +96,8 @@ fn values() -> Vec<(bool, ArrayRef)> {
     columns.extend(numbers::<UInt32Type>(|row| u32::MAX - row as u32));
     columns.extend(numbers::<UInt64Type>(|row| u64::MAX - row as u64));
     columns.extend(numbers::<Float64Type>(|row| row as f64 / 7.0));
-    let (mut truths, mut texts, mut bytes, mut fixed) = (
-        BooleanBuilder::new(),
-        StringBuilder::new(),
-        BinaryBuilder::new(),
-        FixedSizeBinaryBuilder::new(3),
-    );
+    let (mut truths, mut texts, mut bytes, mut fixed) =
+        (BooleanBuilder::new(), StringBuilder::new(), BinaryBuilder::new(), FixedSizeBinaryBuilder::new(3));
     for row in 0..ROWS {
         truths.append_option((row % 7 > 0).then_some(row % 3 == 0));
         texts.append_option((row % 5 > 0).then(|| "é".repeat(row % 11)));
@@ -123,10 +120,8 @@ fn lists() -> Vec<(bool, ArrayRef)> {
     let (mut floats, mut texts, mut small) = (
         ListBuilder::new(Float32Builder::new()),
         ListBuilder::new(StringBuilder::new()),
-        ListBuilder::new(Int16Builder::new()).with_field(ArrowField::new_list_field(
-            arrow_schema::DataType::Int16,
-            false,
-        )),
+        ListBuilder::new(Int16Builder::new())
+            .with_field(ArrowField::new_list_field(arrow_schema::DataType::Int16, false)),
     );
     for row in 0..ROWS {
         (0..48).for_each(|at| floats.values().append_value((row * at) as f32));
@@ -244,7 +239,10 @@ fn what_no_field_takes() {
             "it is a group of columns",
         ),
         ("repeated group c (LIST) { repeated int32 a; }", "it is a group of columns"),
-        ("optional group c (LIST) { repeated int32 a; repeated int32 b; }", "it is a list of several columns"),
+        (
+            "optional group c (LIST) { repeated int32 a; repeated int32 b; }",
+            "it is a list of several columns",
+        ),
         ("optional group c (LIST) { optional int32 a; }", "it is a list of one element"),
         (
             "optional group c (LIST) { repeated group array { required int32 a; } }",
@@ -258,13 +256,20 @@ fn what_no_field_takes() {
             "optional group c (LIST) { repeated group list { optional group a (LIST) { repeated int32 b; } } }",
             "it is a list of lists or groups",
         ),
-        ("optional group c (LIST) { repeated group list { repeated int32 a; } }", "it is a list of lists or groups"),
+        (
+            "optional group c (LIST) { repeated group list { repeated int32 a; } }",
+            "it is a list of lists or groups",
+        ),
     ] {
         let mut bytes = Vec::new();
-        let schema = Arc::new(parse_message_type(&format!("message m {{ {column}; }}").replace("};", "}")).unwrap());
+        let schema =
+            Arc::new(parse_message_type(&format!("message m {{ {column}; }}").replace("};", "}")).unwrap());
         SerializedFileWriter::new(&mut bytes, schema, Default::default()).unwrap().close().unwrap();
         let error = ours(&bytes, 1).unwrap_err();
-        assert!(error.message().starts_with("column c: ") && error.message().contains(with), "{error}\n  not: {with}");
+        assert!(
+            error.message().starts_with("column c: ") && error.message().contains(with),
+            "{error}\n  not: {with}"
+        );
     }
     let mut bytes = Vec::new();
     let schema = Arc::new(parse_message_type("message m { }").unwrap());
@@ -299,7 +304,10 @@ fn values_that_lie() {
     };
     fails("message m { optional fixed_len_byte_array(2000000000) c; }", &nulls, "more than 2^31 - 1 bytes");
     let text = |column: &mut SerializedColumnWriter| {
-        column.typed::<ByteArrayType>().write_batch(&[vec![0xc3].into(), vec![0xa9].into()], None, None).unwrap();
+        column
+            .typed::<ByteArrayType>()
+            .write_batch(&[vec![0xc3].into(), vec![0xa9].into()], None, None)
+            .unwrap();
     };
     fails("message m { required binary c (UTF8); }", &text, "UTF-8");
 }

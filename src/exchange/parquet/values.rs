@@ -9,9 +9,7 @@ use arrow_array::types::{
     ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type as ArrowInt32,
     Int64Type as ArrowInt64, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, StringArray,
-};
+use arrow_array::{ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::DataType as ArrowType;
 use std::sync::Arc;
@@ -99,11 +97,7 @@ impl Physical for ByteArrayType {
 }
 
 impl Physical for FixedLenByteArrayType {
-    fn array(
-        of: &ArrowType,
-        values: Vec<FixedLenByteArray>,
-        valid: Option<NullBuffer>,
-    ) -> Result<ArrayRef> {
+    fn array(of: &ArrowType, values: Vec<FixedLenByteArray>, valid: Option<NullBuffer>) -> Result<ArrayRef> {
         let ArrowType::FixedSizeBinary(width) = *of else { return other(of) };
         if let Some(value) = values.iter().find(|value| value.len() != width as usize) {
             return Err(Error::invalid(format!("it has a value of {} bytes, not {width}", value.len())));

@@ -118,7 +118,9 @@ fn column_type(field: &Field, stored: &FieldRef) -> ParquetResult<TypePtr> {
     let element = match field.data_type {
         DataType::FloatVector => DataType::Float,
         // Packed bits, which have no type of their own here.
-        DataType::BinaryVector => return list(field, repetition, (Physical::INT32, Some(LogicalType::integer(8, false)))),
+        DataType::BinaryVector => {
+            return list(field, repetition, (Physical::INT32, Some(LogicalType::integer(8, false))));
+        }
         DataType::Array => field.element_type.unwrap_or(DataType::Array),
         _ => return value(&field.name, repetition, value_type(field.data_type)?),
     };
