@@ -207,14 +207,14 @@ fn layouts_of_other_writers() {
             required group c (LIST) { repeated group list { required int32 element; } }
             required group d (LIST) { repeated int32 array; }
         }",
-        &[(&[1, 1, 0, 1], &[0, 1, 0, 0]); 4],
+        &[(&[1, 1, 0, 1][..], &[0, 1, 0, 0][..]); 4],
     ));
     same(&of_schema(
         "message m {
             optional group a (LIST) { repeated group list { optional int32 element; } }
             optional group b (LIST) { repeated group element { optional binary element (UTF8); } }
         }",
-        &[(&[3, 2, 0, 1, 3, 2], &[0, 1, 0, 0, 0, 1]); 2],
+        &[(&[3, 2, 0, 1, 3, 2][..], &[0, 1, 0, 0, 0, 1][..]); 2],
     ));
     // An enumeration is its texts; Arrow's reader has them as bytes.
     let texts = ours(&of_schema("message m { optional binary a (ENUM); }", &[(&[1, 0, 1], &[])]), 3).unwrap();
