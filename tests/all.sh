@@ -42,6 +42,8 @@ step records python3 tests/bench/render.py --check
 step data make --no-print-directory data
 step c tests/c/run.sh
 step demo make --no-print-directory demo
+# Of the library that the step before has built.
+step size tests/size.sh
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

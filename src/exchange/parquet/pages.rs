@@ -4,7 +4,7 @@
 use super::thrift::{Thrift, Value};
 use crate::error::{Error, Result};
 use crate::exchange::file::SourceFile;
-use ::parquet::basic::Compression;
+use ::parquet::basic::{Compression, Type};
 use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 /// The closing magic, and the length of the footer before it.
@@ -98,7 +98,7 @@ fn check_chunk(file: &SourceFile, column: &ColumnChunkMetaData, rows: u64) -> Re
             )));
         }
         if page.is_dictionary {
-            if page.values > page.size as u64 {
+            if page.values.saturating_mul(least_bytes(column)) > page.size as u64 {
                 let (size, values) = (page.size, page.values);
                 return Err(Error::invalid(format!(
                     "a dictionary of {values} values in {size} bytes cannot be"
@@ -117,6 +117,18 @@ fn check_chunk(file: &SourceFile, column: &ColumnChunkMetaData, rows: u64) -> Re
         return Err(Error::invalid(format!("its pages have {values} values, not {claimed}")));
     }
     Ok(dictionary)
+}
+
+/// Bytes that a value of a dictionary takes at least.
+fn least_bytes(column: &ColumnChunkMetaData) -> u64 {
+    match column.column_type() {
+        Type::BOOLEAN => 1,
+        // Of texts the length.
+        Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 4,
+        Type::INT64 | Type::DOUBLE => 8,
+        Type::INT96 => 12,
+        Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(column.column_descr().type_length()).unwrap_or(1).max(1),
+    }
 }
 
 /// What the header of a page says.

@@ -1,34 +1,36 @@
-//! Writing Parquet: the stored columns in Milvus' layout.
+//! Writing Parquet: the stored columns in Milvus' layout, row group by row group.
 
+use super::cells::{Cells, bytes};
 use crate::error::{Error, Result};
 use crate::exchange::Sink;
 use crate::exchange::file::TargetFile;
 use crate::schema::{DataType, Field};
-use ::parquet::arrow::ArrowWriter;
-use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
-use ::parquet::basic::Compression;
-use ::parquet::errors::ParquetError;
+use ::parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use ::parquet::schema::types::ColumnPath;
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, UInt8Array};
-use arrow_buffer::OffsetBuffer;
-use arrow_schema::{DataType as ArrowType, Field as ArrowField, FieldRef, Schema as ArrowSchema, SchemaRef};
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
+use arrow_array::RecordBatch;
+use arrow_schema::{FieldRef, Schema as ArrowSchema};
 use std::io;
 use std::sync::Arc;
 
-/// A row group is held in memory until it is whole.
+/// Rows are held in memory until there are enough for a row group: so many bytes, before they are compressed.
 const GROUP_BYTES: usize = 64 << 20;
 const GROUP_ROWS: usize = 128 << 10;
 
-/// What Parquet's own specification calls the values of a list.
+/// What Parquet's own specification calls the parts of a list.
+const LIST: &str = "list";
 const ITEM: &str = "element";
 
 /// A Parquet file being written.
 pub struct Writer {
-    fields: Vec<Field>,
-    arrow: SchemaRef,
-    writer: ArrowWriter<TargetFile>,
+    columns: Vec<Cells>,
+    writer: SerializedFileWriter<TargetFile>,
+    /// The rows of the row group to come.
+    group: Vec<RecordBatch>,
+    rows: usize,
+    bytes: usize,
     name: String,
 }
 
@@ -36,43 +38,69 @@ impl Writer {
     /// `stored` are the columns of the fields as they are stored.
     pub fn new(fields: Vec<Field>, stored: &ArrowSchema, file: TargetFile) -> Result<Writer> {
         let name = file.path().display().to_string();
-        let column = |(field, stored): (&Field, &FieldRef)| {
-            ArrowField::new(&field.name, layout(field), stored.is_nullable())
-        };
-        let columns: Vec<ArrowField> = fields.iter().zip(stored.fields()).map(column).collect();
-        let arrow = Arc::new(ArrowSchema::new(columns));
-        // Parquet's own types say it all; Arrow's, in the footer, would be a second opinion.
-        let options =
-            ArrowWriterOptions::new().with_skip_arrow_metadata(true).with_properties(properties(&fields));
-        let writer = ArrowWriter::try_new_with_options(file, arrow.clone(), options);
-        Ok(Writer { writer: writer.map_err(|e| failed(&name, e))?, fields, arrow, name })
+        let columns = fields.iter().zip(stored.fields());
+        let types: ParquetResult<Vec<TypePtr>> =
+            columns.map(|(field, stored)| column_type(field, stored)).collect();
+        let schema = types.and_then(|types| Type::group_type_builder("schema").with_fields(types).build());
+        let properties = Arc::new(properties(&fields));
+        let writer = schema.and_then(|schema| SerializedFileWriter::new(file, schema.into(), properties));
+        let writer = writer.map_err(|e| failed(&name, e))?;
+        let columns = fields.into_iter().zip(stored.fields());
+        let columns = columns.map(|(field, stored)| Cells::new(field, stored.is_nullable())).collect();
+        Ok(Writer { columns, writer, group: Vec::new(), rows: 0, bytes: 0, name })
+    }
+
+    /// Writes the rows that are there as a row group: column by column.
+    fn write_group(&mut self) -> ParquetResult<()> {
+        let rows = std::mem::take(&mut self.group);
+        (self.rows, self.bytes) = (0, 0);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut group = self.writer.next_row_group()?;
+        for (place, cells) in self.columns.iter_mut().enumerate() {
+            let Some(mut column) = group.next_column()? else { break };
+            for batch in &rows {
+                cells.write(batch.column(place), column.untyped())?;
+            }
+            column.close()?;
+        }
+        group.close().map(drop)
     }
 }
 
 impl Sink for Writer {
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        let columns: Result<Vec<ArrayRef>> =
-            self.fields.iter().zip(rows.columns()).map(|(field, column)| lay_out(field, column)).collect();
-        let rows = RecordBatch::try_new(self.arrow.clone(), columns?).map_err(|e| internal(e.to_string()))?;
-        self.writer.write(&rows).map_err(|e| failed(&self.name, e))
+        let mut start = 0;
+        while start < rows.num_rows() {
+            let length = (rows.num_rows() - start).min(GROUP_ROWS - self.rows);
+            let part = rows.slice(start, length);
+            start += length;
+            self.rows += length;
+            self.bytes += part.columns().iter().map(bytes).sum::<usize>();
+            self.group.push(part);
+            if self.rows == GROUP_ROWS || self.bytes >= GROUP_BYTES {
+                self.write_group().map_err(|e| failed(&self.name, e))?;
+            }
+        }
+        Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<u64> {
-        self.writer.into_inner().map_err(|e| failed(&self.name, e))?.finish()
+    fn finish(mut self: Box<Self>) -> Result<u64> {
+        let written = self.write_group();
+        let Writer { writer, name, .. } = *self;
+        written.and_then(|()| writer.into_inner()).map_err(|e| failed(&name, e))?.finish()
     }
 }
 
 fn properties(fields: &[Field]) -> WriterProperties {
-    let row: usize = fields.iter().map(|field| field.fixed_bytes().max(1)).sum();
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("elanus version ", env!("CARGO_PKG_VERSION")).into())
         .set_compression(Compression::SNAPPY)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_max_row_group_row_count(Some((GROUP_BYTES / row).clamp(1, GROUP_ROWS)))
-        .set_max_row_group_bytes(Some(GROUP_BYTES));
+        .set_statistics_enabled(EnabledStatistics::Chunk);
     // Neither a dictionary nor SNAPPY finds anything in vectors, and their smallest number helps nobody.
     for field in fields.iter().filter(|field| field.data_type.is_vector()) {
-        let path = ColumnPath::new(vec![field.name.clone(), "list".into(), ITEM.into()]);
+        let path = ColumnPath::new(vec![field.name.clone(), LIST.into(), ITEM.into()]);
         let is_bytes = field.data_type == DataType::BinaryVector;
         properties = properties
             .set_column_dictionary_enabled(path.clone(), is_bytes)
@@ -84,38 +112,56 @@ fn properties(fields: &[Field]) -> WriterProperties {
     properties.build()
 }
 
-/// The type of a field's column in the file: as it is stored, but for vectors, which Parquet has no type for.
-fn layout(field: &Field) -> ArrowType {
-    match field.data_type {
-        DataType::FloatVector => ArrowType::List(item(ArrowType::Float32)),
-        DataType::BinaryVector => ArrowType::List(item(ArrowType::UInt8)),
-        _ => field.arrow_type(),
-    }
-}
-
-fn item(of: ArrowType) -> FieldRef {
-    Arc::new(ArrowField::new(ITEM, of, false))
-}
-
-/// A stored column in the type of the file, without a copy of its values.
-fn lay_out(field: &Field, column: &ArrayRef) -> Result<ArrayRef> {
-    let (values, of): (ArrayRef, usize) = match field.data_type {
-        DataType::FloatVector => {
-            let lists = column.as_fixed_size_list();
-            let (start, length) = (lists.value_offset_at(0), lists.len() * field.dim);
-            (lists.values().slice(start, length), field.dim)
-        }
+/// The type of a field's column in the file: a value, or a list of values that are none of them null.
+fn column_type(field: &Field, stored: &FieldRef) -> ParquetResult<TypePtr> {
+    let repetition = if stored.is_nullable() { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+    let element = match field.data_type {
+        DataType::FloatVector => DataType::Float,
+        // Packed bits, which have no type of their own here.
         DataType::BinaryVector => {
-            let (bytes, of) = (column.as_fixed_size_binary(), field.dim / 8);
-            let values = bytes.values().slice_with_length(bytes.offset() * of, bytes.len() * of);
-            (Arc::new(UInt8Array::new(values.into(), None)), of)
+            return list(field, repetition, (Physical::INT32, Some(LogicalType::integer(8, false))));
         }
-        _ => return Ok(column.clone()),
+        DataType::Array => field.element_type.unwrap_or(DataType::Array),
+        _ => return value(&field.name, repetition, value_type(field.data_type)?),
     };
-    let offsets = OffsetBuffer::from_repeated_length(of, column.len());
-    ListArray::try_new(item(values.data_type().clone()), offsets, values, None)
-        .map(|lists| Arc::new(lists) as ArrayRef)
-        .map_err(|e| internal(e.to_string()))
+    list(field, repetition, value_type(element)?)
+}
+
+fn value_type(of: DataType) -> ParquetResult<(Physical, Option<LogicalType>)> {
+    Ok(match of {
+        DataType::Bool => (Physical::BOOLEAN, None),
+        DataType::Int8 => (Physical::INT32, Some(LogicalType::integer(8, true))),
+        DataType::Int16 => (Physical::INT32, Some(LogicalType::integer(16, true))),
+        DataType::Int32 => (Physical::INT32, None),
+        DataType::Int64 => (Physical::INT64, None),
+        DataType::Float => (Physical::FLOAT, None),
+        DataType::Double => (Physical::DOUBLE, None),
+        DataType::VarChar | DataType::Json => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        DataType::Array | DataType::FloatVector | DataType::BinaryVector => {
+            return Err(ParquetError::General(format!("{} is no type of single values", of.name())));
+        }
+    })
+}
+
+fn value(
+    name: &str,
+    repetition: Repetition,
+    (physical, logical): (Physical, Option<LogicalType>),
+) -> ParquetResult<TypePtr> {
+    let value = Type::primitive_type_builder(name, physical);
+    value.with_repetition(repetition).with_logical_type(logical).build().map(Arc::new)
+}
+
+fn list(
+    field: &Field,
+    repetition: Repetition,
+    of: (Physical, Option<LogicalType>),
+) -> ParquetResult<TypePtr> {
+    let element = value(ITEM, Repetition::REQUIRED, of)?;
+    let elements = Type::group_type_builder(LIST).with_repetition(Repetition::REPEATED);
+    let elements = elements.with_fields(vec![element]).build()?;
+    let list = Type::group_type_builder(&field.name).with_repetition(repetition);
+    list.with_logical_type(Some(LogicalType::List)).with_fields(vec![elements.into()]).build().map(Arc::new)
 }
 
 fn failed(name: &str, error: ParquetError) -> Error {
@@ -123,12 +169,8 @@ fn failed(name: &str, error: ParquetError) -> Error {
     match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
             Ok(cause) => Error::io(what, *cause),
-            Err(other) => internal(format!("{what}: {other}")),
+            Err(other) => Error::internal(format!("{what}: {other}")),
         },
-        other => internal(format!("{what}: {other}")),
+        other => Error::internal(format!("{what}: {other}")),
     }
-}
-
-fn internal(what: String) -> Error {
-    Error::internal(what)
 }
