@@ -17,6 +17,7 @@ mod life;
 mod model;
 mod partition_key;
 mod partitions;
+mod processes;
 mod refresh;
 mod search;
 mod support;

@@ -1,0 +1,185 @@
+//! What a filter says of a row: one row and one value at a time, in the three-valued logic of SQL. Nothing of the engine
+//! is used.
+
+use super::filters::{Filter, Path};
+use super::rows::{Kind, Row, Shape};
+use serde_json::Value as Json;
+
+/// What a path leads to.
+enum Cell {
+    /// The field is null.
+    Null,
+    /// Inside of JSON, or behind the end of an array.
+    Nowhere,
+    Value(Json),
+}
+
+impl Path {
+    fn is_element(&self) -> bool {
+        !self.kind.is_json() && !self.steps.is_empty()
+    }
+
+    /// A value as the engine compares it with constants: a Float has 32 bits.
+    fn is_single(&self) -> bool {
+        self.kind == Kind::Float
+    }
+
+    fn cell(&self, shape: &Shape, row: &Row) -> Cell {
+        if self.field == "id" {
+            return Cell::Value(row.key.to_json());
+        }
+        let at = shape.fields.iter().position(|field| field.name == self.field).expect("a field");
+        let whole = &row.cells[at];
+        if whole.is_null() {
+            return Cell::Null;
+        }
+        let found = self.steps.iter().try_fold(whole, |value, step| match value {
+            Json::Object(map) => map.get(step),
+            Json::Array(list) => list.get(step.parse::<usize>().ok()?),
+            _ => None,
+        });
+        found.map_or(Cell::Nowhere, |value| Cell::Value(value.clone()))
+    }
+}
+
+/// Whether the filter holds; `None` for what a null decides.
+pub fn truth(shape: &Shape, row: &Row, filter: &Filter) -> Option<bool> {
+    // A condition on one value. Beyond an array's end none holds; where JSON has nothing, `nowhere` says.
+    let one = |path: &Path, nowhere: bool, holds: &dyn Fn(&Json) -> bool| match path.cell(shape, row) {
+        Cell::Null => None,
+        Cell::Nowhere => Some(nowhere && !path.is_element()),
+        Cell::Value(value) => Some(holds(&value)),
+    };
+    match filter {
+        Filter::Everything => Some(true),
+        Filter::And(parts) => {
+            let parts: Vec<_> = parts.iter().map(|part| truth(shape, row, part)).collect();
+            if parts.contains(&Some(false)) { Some(false) } else { (!parts.contains(&None)).then_some(true) }
+        }
+        Filter::Or(parts) => {
+            let parts: Vec<_> = parts.iter().map(|part| truth(shape, row, part)).collect();
+            if parts.contains(&Some(true)) { Some(true) } else { (!parts.contains(&None)).then_some(false) }
+        }
+        Filter::Not(part) => truth(shape, row, part).map(|holds| !holds),
+        Filter::Compare(path, op, value) => {
+            one(path, *op == "!=", &|found| compare(op, order(found, value, path.is_single())))
+        }
+        Filter::Fields(left, op, right) => {
+            let (a, b) = (left.cell(shape, row), right.cell(shape, row));
+            match (a, b) {
+                (Cell::Null, _) | (_, Cell::Null) => None,
+                (Cell::Nowhere, _) if left.is_element() => Some(false),
+                (_, Cell::Nowhere) if right.is_element() => Some(false),
+                (Cell::Value(a), Cell::Value(b)) => {
+                    let plain = |value: &Json| !value.is_array();
+                    let (a, b) = (widened(&a, left), widened(&b, right));
+                    let both = plain(&a) && plain(&b);
+                    Some(compare(op, both.then(|| order(&a, &b, false)).flatten()))
+                }
+                _ => Some(*op == "!="),
+            }
+        }
+        Filter::Range(path, low, low_op, high, high_op) => one(path, false, &|found| {
+            let above = if *low_op == "<" { ">" } else { ">=" };
+            let single = path.is_single();
+            compare(above, order(found, low, single)) && compare(high_op, order(found, high, single))
+        }),
+        Filter::In(path, negated, list) => {
+            let equal = |found: &Json| list.iter().any(|v| order(found, v, path.is_single()) == Some(0));
+            one(path, false, &equal).map(|found| found != *negated)
+        }
+        Filter::Like(path, prefix) => {
+            one(path, false, &|found| found.as_str().is_some_and(|text| text.starts_with(prefix.as_str())))
+        }
+        Filter::Arithmetic(path, op, operand, equal, result) => one(path, !equal, &|found| {
+            let single = path.is_single();
+            let computed = found.is_number().then(|| compute(found, op, operand, single)).flatten();
+            computed.is_some_and(|value| order(&value, result, single) == Some(0)) == *equal
+        }),
+        Filter::Exists(path) => one(path, false, &|_| true),
+        Filter::Null(path, negated) => {
+            let is_null = match path.cell(shape, row) {
+                Cell::Null | Cell::Nowhere => true,
+                Cell::Value(value) => value.is_null(),
+            };
+            Some(is_null != *negated)
+        }
+        Filter::Contains(how, path, wanted) => one(path, false, &|found| {
+            let Some(list) = found.as_array() else { return false };
+            let has = |value: &Json| list.iter().any(|item| order(item, value, false) == Some(0));
+            match *how {
+                "json_contains" => has(&wanted[0]),
+                "json_contains_all" => wanted.iter().all(has),
+                _ => wanted.iter().any(has),
+            }
+        }),
+        Filter::Length(path, op, length) => one(path, *op == "!=", &|found| {
+            let found = found.as_array().map(|list| list.len() as i64);
+            compare(op, found.map(|len| i32::from(len > *length) - i32::from(len < *length)))
+        }),
+    }
+}
+
+/// A Float as the double that it is.
+fn widened(value: &Json, path: &Path) -> Json {
+    match value.as_f64() {
+        Some(number) if path.is_single() => Json::from(f64::from(number as f32)),
+        _ => value.clone(),
+    }
+}
+
+/// -1, 0 or 1; `None` between types. Numbers here are small enough for floats.
+fn order(a: &Json, b: &Json, single: bool) -> Option<i32> {
+    let sign = |less: bool, greater: bool| i32::from(greater) - i32::from(less);
+    match (a, b) {
+        (Json::Bool(a), Json::Bool(b)) => Some(sign(!a & b, a & !b)),
+        (Json::String(a), Json::String(b)) => Some(sign(a < b, a > b)),
+        (Json::Number(a), Json::Number(b)) => {
+            let (mut a, mut b) = (a.as_f64()?, b.as_f64()?);
+            if single {
+                (a, b) = (f64::from(a as f32), f64::from(b as f32));
+            }
+            Some(sign(a < b, a > b))
+        }
+        (Json::Array(a), Json::Array(b)) => {
+            let equal = a.len() == b.len() && a.iter().zip(b).all(|(a, b)| order(a, b, false) == Some(0));
+            equal.then_some(0)
+        }
+        _ => None,
+    }
+}
+
+fn compare(op: &str, order: Option<i32>) -> bool {
+    match op {
+        "==" => order == Some(0),
+        "!=" => order != Some(0),
+        "<" => order == Some(-1),
+        ">" => order == Some(1),
+        "<=" => matches!(order, Some(-1 | 0)),
+        _ => matches!(order, Some(0 | 1)),
+    }
+}
+
+fn compute(a: &Json, op: &str, b: &Json, single: bool) -> Option<Json> {
+    if let (Some(a), Some(b)) = (a.as_i64(), b.as_i64()) {
+        return Some(Json::from(match op {
+            "+" => a + b,
+            "-" => a - b,
+            "*" => a * b,
+            "/" => a / b,
+            _ => a % b,
+        }));
+    }
+    let apply = |a: f64, b: f64| match op {
+        "+" => a + b,
+        "-" => a - b,
+        "*" => a * b,
+        "/" => a / b,
+        _ => (a as i64 % b as i64) as f64,
+    };
+    let (a, b) = (a.as_f64()?, b.as_f64()?);
+    // A Float's sums are rounded as such; in doubles first is the same for one operation.
+    let result =
+        if single { f64::from(apply(f64::from(a as f32), f64::from(b as f32)) as f32) } else { apply(a, b) };
+    Some(Json::from(result))
+}

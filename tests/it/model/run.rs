@@ -1,0 +1,344 @@
+//! Runs random operations on the engine and on the model, a reader beside.
+
+use super::calls::{call, same, same_collection};
+use super::draw;
+use super::iterators::Held;
+use super::reads::{Checked, Reader, ensure, words};
+use super::rows::Key;
+use super::state::{Answer, Collection as Model, Op, State};
+use crate::support::{Random, options};
+use elanus::database::{Database, Options};
+use elanus::error::{Code, Error};
+use elanus::storage::fault::{Cut, Fault, FaultDisk};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Operations that a failure tells of.
+const TOLD: usize = 12;
+/// Bytes of one of them.
+const LONG: usize = 300;
+/// After so many operations everything is compared.
+const WHOLE: u64 = 250;
+/// Iterators that are open at a time.
+const HELD: usize = 4;
+
+pub struct Run {
+    disk: FaultDisk,
+    database: Option<Database>,
+    state: State,
+    random: Random,
+    held: Vec<Held>,
+    /// A read-only database, and what it should see.
+    beside: Option<(Database, State)>,
+    /// The last operations, in words.
+    told: VecDeque<String>,
+}
+
+fn open(disk: &FaultDisk, read_only: bool) -> Checked<Database> {
+    let options = Options { read_only, ..options() };
+    Database::open_with(Arc::new(disk.clone()), Path::new("/db"), options)
+        .map_err(|error| format!("cannot open: {}", words(error)))
+}
+
+/// Runs `operations` that `seed` draws. The same two numbers draw the same operations, so that those of a failure can be
+/// run again, and fewer of them; what the background does meanwhile is its own affair.
+pub fn run(seed: u64, operations: u64) {
+    let disk = FaultDisk::new();
+    let mut run = Run {
+        database: Some(open(&disk, false).unwrap()),
+        disk,
+        state: State::default(),
+        random: Random(seed),
+        held: Vec::new(),
+        beside: None,
+        told: VecDeque::new(),
+    };
+    for operation in 0..operations {
+        let outcome = run.step().and_then(|()| match (operation + 1) % WHOLE {
+            0 => run.compare(),
+            _ => Ok(()),
+        });
+        if let Err(why) = outcome {
+            let told: Vec<String> = run.told.into_iter().collect();
+            panic!(
+                "{why}\nseed {seed}, operation {operation}; the last ones:\n{}\nAgain: ELANUS_SEED={seed} \
+                 ELANUS_OPS={} cargo test -p elanus --test it model::",
+                told.join("\n"),
+                operation + 1
+            );
+        }
+    }
+    run.compare().unwrap_or_else(|why| panic!("{why}\nseed {seed}, at the end of {operations} operations"));
+}
+
+impl Run {
+    fn database(&self) -> &Database {
+        self.database.as_ref().expect("open between operations")
+    }
+
+    fn tell(&mut self, mut what: String) {
+        what.truncate(what.floor_char_boundary(LONG));
+        self.told.push_back(what);
+        if self.told.len() > TOLD {
+            self.told.pop_front();
+        }
+    }
+
+    fn step(&mut self) -> Checked {
+        let Some(name) = draw::name(&self.state, &mut self.random) else { return self.change(false, None) };
+        match self.random.below(100) {
+            0..40 => self.change(false, Some(name)),
+            40..77 => self.read(&name),
+            77..86 => self.iterate(&name),
+            86..93 => self.beside(),
+            93..95 => self.change(false, None),
+            95 | 96 => self.reopen(),
+            _ => {
+                let of_collection = self.random.below(5) > 0;
+                self.change(true, of_collection.then_some(name))
+            }
+        }
+    }
+
+    fn compare(&mut self) -> Checked {
+        let database = self.database().clone();
+        same(&database, &mut self.state, &mut self.random)
+    }
+
+    /// Draws a change and makes it, of the collection of that name or of the definitions; the power may go off.
+    fn change(&mut self, power_off: bool, name: Option<String>) -> Checked {
+        let op = match name {
+            None => draw::definition(&self.state, &mut self.random),
+            Some(name) => {
+                let model = self.state.find(&name).expect("drawn from what there is");
+                Op::On(name, draw::change(model, &mut self.random))
+            }
+        };
+        self.tell(format!("{}{op:?}", if power_off { "power off in " } else { "" }));
+        // Keys that the engine would have made cannot be known of a call that did not return.
+        let is_auto = matches!(&op, Op::On(name, _) if self.state.find(name).is_some_and(|c| c.shape.auto_id));
+        if power_off && !is_auto {
+            return self.kill(&op);
+        }
+        let database = self.database().clone();
+        let outcome = call(&database, &self.state, &op, &mut self.random);
+        if is_nothing_left(&outcome) {
+            return self.check_always_true(&op);
+        }
+        let given = outcome.as_ref().map_or(&[][..], |answer| &answer.ids[..]);
+        if is_auto && let Op::On(name, _) = &op {
+            let known = |key: &Key| self.state.find(name).is_some_and(|c| c.rows.iter().any(|(_, r)| r.key == *key));
+            ensure!(!given.iter().any(known), "a key was made twice: {given:?}");
+        }
+        let expected = self.state.apply(&op, given);
+        agree(outcome, &expected).map_err(|why| format!("{why}: {op:?}"))?;
+        self.drop_closed()
+    }
+
+    /// A delete by a filter that the engine saw to be always true: it is, for every row that there is.
+    fn check_always_true(&mut self, op: &Op) -> Checked {
+        use super::state::Change::DeleteMatching;
+        let Op::On(name, DeleteMatching { filter, .. }) = op else { return Err(format!("{op:?}")) };
+        let model = self.state.find(name).ok_or("no such collection")?;
+        let all = model.partitions.iter().map(|partition| partition.id).collect();
+        ensure!(model.matching(&all, filter).len() == model.rows.len(), "{filter:?} is not always true");
+        Ok(())
+    }
+
+    /// The power goes off while the change is made, or shortly after. What is found then is the state before or after it,
+    /// and the one after it if the call returned.
+    fn kill(&mut self, op: &Op) -> Checked {
+        let mut after = self.state.clone();
+        let expected = after.apply(op, &[]);
+        self.disk.fail_at(self.disk.operations() + self.random.below(14), Fault::PowerOff);
+        let database = self.database().clone();
+        let outcome = call(&database, &self.state, op, &mut self.random);
+        drop(database);
+        let certain = outcome.is_ok() && expected.is_ok();
+        if is_nothing_left(&outcome) || expected.is_err() {
+            after = self.state.clone();
+        }
+        if outcome.is_ok() {
+            agree(outcome, &expected).map_err(|why| format!("{why}: {op:?}"))?;
+        }
+        self.close(false);
+        // A process that dies leaves what it wrote; a machine, what was synced and some of the rest.
+        match self.random.below(3) {
+            0 => self.disk.heal(),
+            _ => {
+                let cut = self.random.one(&Cut::ALL);
+                self.tell(format!("found after {cut:?}"));
+                self.disk = self.disk.power_cut(cut, self.random.next());
+            }
+        }
+        let database = open(&self.disk, false)?;
+        self.database = Some(database.clone());
+        let mut before = std::mem::take(&mut self.state);
+        [&mut before, &mut after].into_iter().for_each(set_opened);
+        let found = same(&database, &mut after, &mut self.random);
+        self.state = after;
+        if let Err(why) = found {
+            ensure!(!certain, "after {op:?}, which had returned: {why}");
+            let found = same(&database, &mut before, &mut self.random);
+            found.map_err(|other| format!("{op:?} is neither done ({why}) nor not ({other})"))?;
+            self.state = before;
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Checked {
+        let closes = self.random.coin();
+        self.tell(if closes { "close and open".into() } else { "drop and open".into() });
+        self.close(closes);
+        self.database = Some(open(&self.disk, false)?);
+        set_opened(&mut self.state);
+        Ok(())
+    }
+
+    /// Ends the database and what hangs on it.
+    fn close(&mut self, properly: bool) {
+        self.beside = None;
+        if properly {
+            self.database().close().expect("nothing fails");
+            assert!(self.held.iter_mut().all(Held::is_closed), "an iterator of a closed database");
+        }
+        self.held.clear();
+        self.database = None;
+    }
+
+    fn read(&mut self, name: &str) -> Checked {
+        self.tell(format!("read {name}"));
+        let collection = self.database().collection(name).map_err(words)?;
+        let model = find_mut(&mut self.state, name).ok_or("no such collection")?;
+        Reader { collection: &collection, model, random: &mut self.random }.read()
+    }
+
+    fn iterate(&mut self, name: &str) -> Checked {
+        let at = self.random.below(HELD as u64) as usize;
+        self.tell(format!("iterator {at} of {}, {name}", self.held.len()));
+        if let Some(held) = self.held.get_mut(at) {
+            if !held.step()? {
+                self.held.remove(at);
+            }
+            return Ok(());
+        }
+        let collection = self.database().collection(name).map_err(words)?;
+        let model = find_mut(&mut self.state, name).ok_or("no such collection")?;
+        let opened = Reader { collection: &collection, model, random: &mut self.random }.iterate()?;
+        self.held.extend(opened);
+        Ok(())
+    }
+
+    /// Iterators of collections that were dropped.
+    fn drop_closed(&mut self) -> Checked {
+        let is_gone = |held: &mut Held| !self.state.collections.values().any(|c| c.id == held.collection);
+        let gone: Vec<Held> = self.held.extract_if(.., is_gone).collect();
+        ensure!(gone.into_iter().all(|mut held| held.is_closed()), "an iterator of a dropped collection");
+        Ok(())
+    }
+
+    /// Opens a reader, or lets it refresh or read.
+    fn beside(&mut self) -> Checked {
+        self.tell("reader".into());
+        let Some((reader, seen)) = &mut self.beside else {
+            let mut seen = self.state.clone();
+            set_opened(&mut seen);
+            self.beside = Some((open(&self.disk, true)?, seen));
+            return Ok(());
+        };
+        match self.random.below(8) {
+            0 => self.beside = None,
+            1 | 2 => {
+                reader.refresh().map_err(|error| format!("refresh: {}", words(error)))?;
+                *seen = refreshed(seen, &self.state);
+            }
+            _ => {
+                let Some(name) = draw::name(seen, &mut self.random) else { return Ok(()) };
+                let now = &self.state;
+                read_beside(reader, seen, now, &name, &mut self.random)
+                    .map_err(|why| format!("reader: {why}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A read of a reader: what it finds is what there was when it refreshed, or what there is now, if it came upon a file
+/// that the writer has removed and looked again.
+fn read_beside(reader: &Database, seen: &mut State, now: &State, name: &str, random: &mut Random) -> Checked {
+    let collection = reader.collection(name).map_err(words)?;
+    let model = find_mut(seen, name).ok_or("no such collection")?;
+    let mut again = Random(random.0);
+    let Err(why) = Reader { collection: &collection, model, random }.read() else { return Ok(()) };
+    let id = model.id;
+    let Some(newest) = now.collections.values().find(|c| c.id == id) else {
+        let is_closed = collection.count().is_err_and(|error| error.code() == Code::Closed);
+        ensure!(is_closed, "of a dropped collection: {why}");
+        reader.refresh().map_err(words)?;
+        *seen = refreshed(seen, now);
+        return Ok(());
+    };
+    let mut newest = keeping(model, newest);
+    let is_news = newest.rows.len() != model.rows.len()
+        || newest.rows.iter().zip(&model.rows).any(|(a, b)| !Arc::ptr_eq(&a.1, &b.1))
+        || newest.index != model.index
+        || newest.partitions.len() != model.partitions.len();
+    ensure!(is_news, "{why}");
+    same_collection(&collection, &mut newest, random).map_err(|other| format!("{why}; nor is it new: {other}"))?;
+    *model = newest;
+    Reader { collection: &collection, model, random: &mut again }.read()
+}
+
+/// What a reader sees that refreshes.
+fn refreshed(before: &State, now: &State) -> State {
+    let mut seen = now.clone();
+    for collection in seen.collections.values_mut() {
+        match before.collections.values().find(|known| known.id == collection.id) {
+            Some(known) => *collection = keeping(known, collection),
+            None => set_opened_one(collection),
+        }
+    }
+    seen
+}
+
+/// What is released or loaded is a reader's own affair.
+fn keeping(before: &Model, now: &Model) -> Model {
+    let mut seen = now.clone();
+    for partition in &mut seen.partitions {
+        partition.loaded = false;
+        if let Some(known) = before.partitions.iter().find(|known| known.id == partition.id) {
+            (partition.released, partition.loaded) = (known.released, known.loaded);
+        }
+    }
+    seen
+}
+
+/// Nothing was searched yet.
+fn set_opened(state: &mut State) {
+    state.collections.values_mut().for_each(set_opened_one);
+}
+
+fn set_opened_one(collection: &mut Model) {
+    collection.partitions.iter_mut().for_each(|partition| partition.loaded = false);
+}
+
+fn find_mut<'s>(state: &'s mut State, name: &str) -> Option<&'s mut Model> {
+    let name = state.name_of(name)?;
+    state.collections.get_mut(&name)
+}
+
+/// Whether a delete by a filter was refused that would leave no row.
+fn is_nothing_left(outcome: &Result<Answer, Error>) -> bool {
+    let text = "delete plan can't be empty or always true";
+    outcome.as_ref().is_err_and(|error| error.message().starts_with(text))
+}
+
+fn agree(outcome: Result<Answer, Error>, expected: &Result<Answer, Code>) -> Checked {
+    match (outcome, expected) {
+        (Ok(answer), Ok(expected)) if answer == *expected => Ok(()),
+        (Err(error), Err(code)) if error.code() == *code => Ok(()),
+        (Err(error), expected) => Err(format!("{}, not {expected:?}", words(error))),
+        (Ok(answer), expected) => Err(format!("{answer:?}, not {expected:?}")),
+    }
+}
