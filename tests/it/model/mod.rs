@@ -6,6 +6,7 @@
 //! scores, and as many as they promise. A failure prints its seed and how to run it again: `ELANUS_SEED`, and
 //! `ELANUS_OPS` operations of it.
 
+mod beside;
 mod calls;
 mod draw;
 mod evaluate;

@@ -1,6 +1,7 @@
 //! Runs random operations on the engine and on the model, a reader beside.
 
-use super::calls::{call, same, same_collection};
+use super::beside::Beside;
+use super::calls::{call, same};
 use super::draw;
 use super::iterators::Held;
 use super::reads::{Checked, Reader, ensure, words};
@@ -29,8 +30,7 @@ pub struct Run {
     state: State,
     random: Random,
     held: Vec<Held>,
-    /// A read-only database, and what it should see.
-    beside: Option<(Database, State)>,
+    beside: Option<Beside>,
     /// The last operations, in words.
     told: VecDeque<String>,
 }
@@ -240,87 +240,35 @@ impl Run {
 
     /// Opens a reader, or lets it refresh or read.
     fn beside(&mut self) -> Checked {
-        self.tell("reader".into());
-        let Some((reader, seen)) = &mut self.beside else {
-            let mut seen = self.state.clone();
-            set_opened(&mut seen);
-            self.beside = Some((open(&self.disk, true)?, seen));
+        let what = self.random.below(8);
+        let Some(beside) = &mut self.beside else {
+            self.tell("reader opens".into());
+            self.beside = Some(Beside::new(open(&self.disk, true)?, &self.state));
             return Ok(());
         };
-        match self.random.below(8) {
-            0 => self.beside = None,
+        let told = match what {
+            0 => {
+                self.beside = None;
+                "ends"
+            }
             1 | 2 => {
-                reader.refresh().map_err(|error| format!("refresh: {}", words(error)))?;
-                *seen = refreshed(seen, &self.state);
+                beside.refresh(&self.state)?;
+                "refreshes"
             }
             _ => {
-                let Some(name) = draw::name(seen, &mut self.random) else { return Ok(()) };
-                let now = &self.state;
-                read_beside(reader, seen, now, &name, &mut self.random)
-                    .map_err(|why| format!("reader: {why}"))?;
+                beside.read(&self.state, &mut self.random).map_err(|why| format!("reader: {why}"))?;
+                "reads"
             }
-        }
+        };
+        self.tell(format!("reader {told}"));
         Ok(())
     }
 }
 
-/// A read of a reader: what it finds is what there was when it refreshed, or what there is now, if it came upon a file
-/// that the writer has removed and looked again.
-fn read_beside(reader: &Database, seen: &mut State, now: &State, name: &str, random: &mut Random) -> Checked {
-    let collection = reader.collection(name).map_err(words)?;
-    let model = find_mut(seen, name).ok_or("no such collection")?;
-    let mut again = Random(random.0);
-    let Err(why) = Reader { collection: &collection, model, random }.read() else { return Ok(()) };
-    let id = model.id;
-    let Some(newest) = now.collections.values().find(|c| c.id == id) else {
-        let is_closed = collection.count().is_err_and(|error| error.code() == Code::Closed);
-        ensure!(is_closed, "of a dropped collection: {why}");
-        reader.refresh().map_err(words)?;
-        *seen = refreshed(seen, now);
-        return Ok(());
-    };
-    let mut newest = keeping(model, newest);
-    let is_news = newest.rows.len() != model.rows.len()
-        || newest.rows.iter().zip(&model.rows).any(|(a, b)| !Arc::ptr_eq(&a.1, &b.1))
-        || newest.index != model.index
-        || newest.partitions.len() != model.partitions.len();
-    ensure!(is_news, "{why}");
-    same_collection(&collection, &mut newest, random).map_err(|other| format!("{why}; nor is it new: {other}"))?;
-    *model = newest;
-    Reader { collection: &collection, model, random: &mut again }.read()
-}
-
-/// What a reader sees that refreshes.
-fn refreshed(before: &State, now: &State) -> State {
-    let mut seen = now.clone();
-    for collection in seen.collections.values_mut() {
-        match before.collections.values().find(|known| known.id == collection.id) {
-            Some(known) => *collection = keeping(known, collection),
-            None => set_opened_one(collection),
-        }
-    }
-    seen
-}
-
-/// What is released or loaded is a reader's own affair.
-fn keeping(before: &Model, now: &Model) -> Model {
-    let mut seen = now.clone();
-    for partition in &mut seen.partitions {
-        partition.loaded = false;
-        if let Some(known) = before.partitions.iter().find(|known| known.id == partition.id) {
-            (partition.released, partition.loaded) = (known.released, known.loaded);
-        }
-    }
-    seen
-}
-
 /// Nothing was searched yet.
 fn set_opened(state: &mut State) {
-    state.collections.values_mut().for_each(set_opened_one);
-}
-
-fn set_opened_one(collection: &mut Model) {
-    collection.partitions.iter_mut().for_each(|partition| partition.loaded = false);
+    let partitions = state.collections.values_mut().flat_map(|collection| &mut collection.partitions);
+    partitions.for_each(|partition| partition.loaded = false);
 }
 
 fn find_mut<'s>(state: &'s mut State, name: &str) -> Option<&'s mut Model> {
