@@ -153,7 +153,10 @@ fn a_reader() {
         database.refresh().unwrap();
         let (n, flow) = check_whole(&all(&collection));
         let begun = counters.get(Counter::Begun);
-        assert!(done.max(last) <= n && n <= begun, "generation {n}, acknowledged {done}, seen {last}, begun {begun}");
+        assert!(
+            done.max(last) <= n && n <= begun,
+            "generation {n}, acknowledged {done}, seen {last}, begun {begun}"
+        );
         assert!(flow_done <= flow, "batch {flow}, acknowledged {flow_done}");
         let query = point(refreshes % ROWS, n);
         let found = collection.search("v", Queries::Float(&query), 1, &search_options(3)).unwrap();
@@ -252,8 +255,14 @@ fn beside(time: Duration) {
     let path = dir.path().join("db");
     let database = Database::open(&path, options()).unwrap();
     let collection = database.create_collection("c", numbered()).unwrap();
-    let mut writer =
-        Writer { collection: &collection, counters: &counters, random: Random(9), generation: 0, flow: 0, longest: Duration::ZERO };
+    let mut writer = Writer {
+        collection: &collection,
+        counters: &counters,
+        random: Random(9),
+        generation: 0,
+        flow: 0,
+        longest: Duration::ZERO,
+    };
     writer.round();
     let readers = [start_reader(dir.path()), start_reader(dir.path())];
     let start = Instant::now();

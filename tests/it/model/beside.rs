@@ -3,6 +3,7 @@
 use super::draw;
 use super::reads::{Checked, Reader, ensure, words};
 use super::state::{Collection as Model, State};
+use super::tally::count;
 use crate::support::Random;
 use elanus::database::Database;
 use elanus::error::Code;
@@ -28,6 +29,7 @@ impl Beside {
     pub fn refresh(&mut self, now: &State) -> Checked {
         self.database.refresh().map_err(|error| format!("refresh: {}", words(error)))?;
         self.saw(now);
+        count("refreshes", 1);
         let names = self.database.collections().map_err(words)?;
         ensure!(names.iter().eq(now.collections.keys()), "collections after a refresh: {names:?}");
         Ok(())
@@ -65,6 +67,7 @@ impl Beside {
         let newest = newest.map(|model| self.as_seen(model));
         let possible = self.possible.entry(id).or_default();
         possible.extend(newest.clone());
+        count("reads of a reader", 1);
         let seed = random.next();
         let mut reasons = Vec::new();
         possible.retain_mut(|model| {

@@ -115,7 +115,11 @@ pub fn same_collection(
     let expected: BTreeSet<&String> = model.shape.fields.iter().map(|field| &field.name).collect();
     ensure!(fields.iter().collect::<BTreeSet<_>>() == expected, "fields {fields:?}");
     let indexes = collection.list_indexes().map_err(words)?;
-    ensure!(indexes.len() == usize::from(model.index.is_some()), "indexes {indexes:?}, not {:?}", model.index);
+    ensure!(
+        indexes.len() == usize::from(model.index.is_some()),
+        "indexes {indexes:?}, not {:?}",
+        model.index
+    );
     if let Some(index) = model.index {
         let described = collection.describe_index("v").map_err(words)?;
         let is_right = described["metric_type"] == index.metric
@@ -147,7 +151,8 @@ pub fn same_collection(
         let found = match (collection.query("", &options), model.searched(&part)) {
             (Ok(found), Ok(chosen)) => {
                 model.set_loaded(&chosen);
-                let rows: Vec<_> = model.matching(&chosen, &Filter::Everything).into_iter().cloned().collect();
+                let rows: Vec<_> =
+                    model.matching(&chosen, &Filter::Everything).into_iter().cloned().collect();
                 (found, rows)
             }
             (Err(error), Err(code)) if error.code() == code => continue,

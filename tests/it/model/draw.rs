@@ -104,7 +104,8 @@ fn field(shape: &Shape, random: &mut Random) -> Field {
         // It is there already.
         return Field::random(random, "i8", Kind::Int8);
     }
-    let kinds = [Kind::Bool, Kind::Int8, Kind::Int64, Kind::Float, Kind::Double, Kind::Text, Kind::Json, Kind::Ints];
+    let kinds =
+        [Kind::Bool, Kind::Int8, Kind::Int64, Kind::Float, Kind::Double, Kind::Text, Kind::Json, Kind::Ints];
     let kind = random.one(&kinds);
     Field::random(random, &format!("x{}", shape.fields.len()), kind)
 }

@@ -62,7 +62,8 @@ pub fn truth(shape: &Shape, row: &Row, filter: &Filter) -> Option<bool> {
         }
         Filter::Not(part) => truth(shape, row, part).map(|holds| !holds),
         Filter::Compare(path, op, value) => {
-            one(path, *op == "!=", &|found| compare(op, order(found, value, path.is_single())))
+            let value = cast(path, value);
+            one(path, *op == "!=", &|found| compare(op, order(found, &value, path.is_single())))
         }
         Filter::Fields(left, op, right) => {
             let (a, b) = (left.cell(shape, row), right.cell(shape, row));
@@ -82,10 +83,12 @@ pub fn truth(shape: &Shape, row: &Row, filter: &Filter) -> Option<bool> {
         Filter::Range(path, low, low_op, high, high_op) => one(path, false, &|found| {
             let above = if *low_op == "<" { ">" } else { ">=" };
             let single = path.is_single();
-            compare(above, order(found, low, single)) && compare(high_op, order(found, high, single))
+            let (low, high) = (cast(path, low), cast(path, high));
+            compare(above, order(found, &low, single)) && compare(high_op, order(found, &high, single))
         }),
         Filter::In(path, negated, list) => {
-            let equal = |found: &Json| list.iter().any(|v| order(found, v, path.is_single()) == Some(0));
+            let equal =
+                |found: &Json| list.iter().any(|v| order(found, &cast(path, v), path.is_single()) == Some(0));
             one(path, false, &equal).map(|found| found != *negated)
         }
         Filter::Like(path, prefix) => {
@@ -128,24 +131,48 @@ fn widened(value: &Json, path: &Path) -> Json {
     }
 }
 
-/// -1, 0 or 1; `None` between types. Numbers here are small enough for floats.
+/// -1, 0 or 1; `None` between types. Whole numbers are compared exactly, with numbers of any kind.
 fn order(a: &Json, b: &Json, single: bool) -> Option<i32> {
     let sign = |less: bool, greater: bool| i32::from(greater) - i32::from(less);
     match (a, b) {
         (Json::Bool(a), Json::Bool(b)) => Some(sign(!a & b, a & !b)),
         (Json::String(a), Json::String(b)) => Some(sign(a < b, a > b)),
-        (Json::Number(a), Json::Number(b)) => {
-            let (mut a, mut b) = (a.as_f64()?, b.as_f64()?);
-            if single {
-                (a, b) = (f64::from(a as f32), f64::from(b as f32));
+        (Json::Number(x), Json::Number(y)) => match (x.as_i64(), y.as_i64()) {
+            (Some(x), Some(y)) if !single => Some(sign(x < y, x > y)),
+            (Some(x), None) if !single => Some(-float_order(y.as_f64()?, x)),
+            (None, Some(y)) if !single => Some(float_order(x.as_f64()?, y)),
+            _ => {
+                let (x, y) = (rounded(x.as_f64()?, single), rounded(y.as_f64()?, single));
+                Some(sign(x < y, x > y))
             }
-            Some(sign(a < b, a > b))
-        }
+        },
         (Json::Array(a), Json::Array(b)) => {
             let equal = a.len() == b.len() && a.iter().zip(b).all(|(a, b)| order(a, b, false) == Some(0));
             equal.then_some(0)
         }
         _ => None,
+    }
+}
+
+/// A finite float beside a whole number, which it may not be able to hold.
+fn float_order(x: f64, y: i64) -> i32 {
+    // All whole numbers of 64 bits are within 128, where a float beyond them ends up beyond them, too.
+    let floor = x.floor();
+    match (floor as i128).cmp(&i128::from(y)) {
+        std::cmp::Ordering::Equal => i32::from(x > floor),
+        other => other as i32,
+    }
+}
+
+fn rounded(x: f64, single: bool) -> f64 {
+    if single { f64::from(x as f32) } else { x }
+}
+
+/// What a constant becomes beside a field: Float and Double have floats only.
+fn cast(path: &Path, value: &Json) -> Json {
+    match value.as_f64() {
+        Some(number) if path.kind.is_float() => Json::from(number),
+        _ => value.clone(),
     }
 }
 
@@ -163,11 +190,11 @@ fn compare(op: &str, order: Option<i32>) -> bool {
 fn compute(a: &Json, op: &str, b: &Json, single: bool) -> Option<Json> {
     if let (Some(a), Some(b)) = (a.as_i64(), b.as_i64()) {
         return Some(Json::from(match op {
-            "+" => a + b,
-            "-" => a - b,
-            "*" => a * b,
-            "/" => a / b,
-            _ => a % b,
+            "+" => a.wrapping_add(b),
+            "-" => a.wrapping_sub(b),
+            "*" => a.wrapping_mul(b),
+            "/" => a.wrapping_div(b),
+            _ => a.wrapping_rem(b),
         }));
     }
     let apply = |a: f64, b: f64| match op {

@@ -105,6 +105,10 @@ impl Drawer<'_> {
             Kind::Text => text(random),
             Kind::Json | Kind::Meta => scalar(random),
             _ if path.field == "id" => json!(random.below(400)),
+            // Of any type of integers: a field may have none of that size.
+            _ if random.below(8) == 0 => {
+                random.one(&[Kind::Int8, Kind::Int16, Kind::Int32, Kind::Int64]).end(random)
+            }
             _ => int(random),
         }
     }
@@ -280,7 +284,11 @@ impl Writer<'_> {
             Filter::Not(part) => format!("not ({})", self.any(part)),
             Filter::Compare(path, op, value) => {
                 let (path, value) = (self.path(path), self.value(value));
-                if self.random.coin() { format!("{path} {op} {value}") } else { format!("{value}{}{path}", mirrored(op)) }
+                if self.random.coin() {
+                    format!("{path} {op} {value}")
+                } else {
+                    format!("{value}{}{path}", mirrored(op))
+                }
             }
             Filter::Fields(a, op, b) => format!("{} {op} {}", self.path(a), self.path(b)),
             Filter::Range(path, low, low_op, high, high_op) => {

@@ -30,7 +30,13 @@ const FLOAT: &[&str] = &["L2", "IP", "COSINE"];
 const BINARY: &[&str] = &["HAMMING", "JACCARD"];
 
 pub static KINDS: &[Kind] = &[
-    Kind { text: r#""index_type":"FLAT""#, binary: false, metrics: FLOAT, codes: false, params: &[("", Promise::Exact)] },
+    Kind {
+        text: r#""index_type":"FLAT""#,
+        binary: false,
+        metrics: FLOAT,
+        codes: false,
+        params: &[("", Promise::Exact)],
+    },
     Kind {
         text: r#""index_type":"IVF_FLAT","params":{"nlist":4}"#,
         binary: false,
@@ -80,7 +86,13 @@ pub static KINDS: &[Kind] = &[
         codes: false,
         params: &[("", Promise::Full)],
     },
-    Kind { text: r#""index_type":"BIN_FLAT""#, binary: true, metrics: BINARY, codes: false, params: &[("", Promise::Exact)] },
+    Kind {
+        text: r#""index_type":"BIN_FLAT""#,
+        binary: true,
+        metrics: BINARY,
+        codes: false,
+        params: &[("", Promise::Exact)],
+    },
     Kind {
         text: r#""index_type":"BIN_IVF_FLAT","params":{"nlist":3}"#,
         binary: true,
@@ -113,7 +125,8 @@ pub fn score(metric: &str, a: &Point, b: &Point) -> f64 {
             }
         }
         (Point::Bits(a), Point::Bits(b)) => {
-            let bits = |op: fn(u8, u8) -> u8| -> u32 { a.iter().zip(b).map(|(&x, &y)| op(x, y).count_ones()).sum() };
+            let bits =
+                |op: fn(u8, u8) -> u8| -> u32 { a.iter().zip(b).map(|(&x, &y)| op(x, y).count_ones()).sum() };
             let (differ, any) = (bits(|x, y| x ^ y), bits(|x, y| x | y));
             match metric {
                 "HAMMING" => f64::from(differ),

@@ -3,6 +3,7 @@
 use super::indexes::{Promise, closeness, score};
 use super::reads::{Asked, Checked, Reader, ensure, flat, words};
 use super::rows::{Key, Point, Row};
+use super::tally::count;
 use elanus::collection::{
     IteratorOptions, Queries, QueryIterator, QueryOptions, SearchIterator, SearchOptions,
 };
@@ -52,7 +53,8 @@ impl Reader<'_> {
         let opened = self.agree(outcome, asked, &asked.filter)?;
         let keys: BTreeSet<&Key> = asked.rows().iter().map(|row| &row.key).collect();
         let most = iterator.limit.map_or(usize::MAX, |limit| limit as usize);
-        Ok(opened.map(|opened| Walk::Rows(opened, keys.into_iter().skip(offset).take(most).cloned().collect())))
+        Ok(opened
+            .map(|opened| Walk::Rows(opened, keys.into_iter().skip(offset).take(most).cloned().collect())))
     }
 
     fn hits(&mut self, asked: &Asked, iterator: IteratorOptions, offset: usize) -> Checked<Option<Walk>> {
@@ -98,6 +100,7 @@ impl Held {
     /// Takes a batch; says whether there may be more.
     pub fn step(&mut self) -> Checked<bool> {
         let what = self.what.clone();
+        count("batches of iterators", 1);
         self.next().map_err(|why| format!("{what}: {why}"))
     }
 
@@ -126,9 +129,14 @@ impl Held {
                 ensure!(ids.len() == expected.len(), "{} hits, not {}", ids.len(), expected.len());
                 for (at, key) in ids.iter().enumerate() {
                     let score = closeness(metric, f64::from(found.scores[at]));
-                    let own = keys.remove(key).ok_or_else(|| format!("{key:?}: no match, or a second time"))?;
+                    let own =
+                        keys.remove(key).ok_or_else(|| format!("{key:?}: no match, or a second time"))?;
                     let near = |other: f64| (other - score).abs() < 1e-5;
-                    ensure!(near(own) && near(expected[at]), "{key:?}: {score}, not {own} or {}", expected[at]);
+                    ensure!(
+                        near(own) && near(expected[at]),
+                        "{key:?}: {score}, not {own} or {}",
+                        expected[at]
+                    );
                 }
                 Ok(!ids.is_empty())
             }

@@ -17,6 +17,7 @@ mod reads;
 mod rows;
 mod run;
 mod state;
+mod tally;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -44,7 +45,7 @@ fn run_all(operations: u64, first: u64) {
             });
         }
     });
-    println!("{operations} operations agree with the model");
+    tally::check(operations);
 }
 
 #[test]

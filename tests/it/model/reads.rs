@@ -4,6 +4,7 @@ use super::filters::{Drawer, Filter, Writer};
 use super::indexes::{KINDS, Promise, closeness, score};
 use super::rows::{Key, Point, Row, cell};
 use super::state::Collection as Model;
+use super::tally::count;
 use crate::support::Random;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -88,11 +89,18 @@ impl Reader<'_> {
     /// Both succeed, or both are refused for the same reason. What was read is loaded from then on.
     pub fn agree<T>(&mut self, outcome: Result<T, Error>, asked: &Asked, what: &str) -> Checked<Option<T>> {
         match (outcome, &asked.found) {
-            (Ok(found), Ok(_)) => {
+            (Ok(found), Ok(rows)) => {
                 self.model.set_loaded(&asked.chosen);
+                count(
+                    "filters that let some rows through",
+                    (1..self.model.rows.len()).contains(&rows.len()).into(),
+                );
                 Ok(Some(found))
             }
-            (Err(error), Err(code)) if error.code() == *code => Ok(None),
+            (Err(error), Err(code)) if error.code() == *code => {
+                count("reads that were refused", 1);
+                Ok(None)
+            }
             (Err(error), Ok(_)) => Err(format!("{what}: {}", words(error))),
             (Err(error), Err(code)) => Err(format!("{what}: {}, not {code:?}", words(error))),
             (Ok(_), Err(code)) => Err(format!("{what}: it should fail with {code:?}")),
@@ -140,9 +148,15 @@ impl Reader<'_> {
             expected.into_iter().skip(offset).take(limit.unwrap_or(usize::MAX)).cloned().collect();
         let ids = Key::of(&found.ids);
         ensure!(ids == expected, "query {}: {ids:?}, not {expected:?}", asked.filter);
+        count("rows found by a query", ids.len() as u64);
         for (at, key) in ids.iter().enumerate() {
             let candidates: Vec<&Arc<Row>> = rows.iter().filter(|row| row.key == *key).collect();
-            self.check_output(&found.columns, at, &candidates)?;
+            // Of a repeated key the newest row, as long as its rows share a partition.
+            let mut partitions = self.model.rows.iter().filter(|(_, row)| row.key == *key).map(|row| row.0);
+            let first = partitions.next();
+            let is_one = !self.model.shape.partition_key && partitions.all(|id| Some(id) == first);
+            let newest = if is_one { candidates.len() - 1 } else { 0 };
+            self.check_output(&found.columns, at, &candidates[newest..])?;
         }
         Ok(())
     }
@@ -217,6 +231,7 @@ impl Reader<'_> {
             rows.clear();
         }
         let points: Vec<Point> = rows.iter().map(|row| row.point.clone()).collect();
+        count("searches by keys", 1);
         let keys = self.model.shape.keys(&keys);
         self.search_with(points, |collection, _, _, options| collection.search_by_keys("v", &keys, options))
     }
@@ -237,7 +252,8 @@ impl Reader<'_> {
     ) -> Checked {
         let mut asked = self.ask();
         if points.is_empty() {
-            let refused = if self.model.is_released() { Code::CollectionNotLoaded } else { Code::InvalidParameter };
+            let refused =
+                if self.model.is_released() { Code::CollectionNotLoaded } else { Code::InvalidParameter };
             asked.found = Err(refused);
         }
         let (metric, params, mut promise, codes) = self.how();
@@ -278,14 +294,22 @@ impl Reader<'_> {
         );
         let Some(found) = self.agree(outcome, &asked, &what)? else { return Ok(()) };
         let rows = asked.rows();
+        let is_indexed =
+            || self.collection.index_progress("v").is_ok_and(|progress| progress.indexed_rows > 0);
+        count("searches of an index", (self.model.index.is_some() && is_indexed()).into());
+        count("searches by groups", group.is_some().into());
+        count("range searches", range.is_some().into());
+        count("hits of a search", found.scores.len() as u64);
         for (i, point) in points.iter().enumerate() {
             let hits = Hits { metric, point, found: &found, i, promise, codes };
             let inside = |row: &&Arc<Row>| {
                 codes || range.is_none_or(|range| holds(metric, range, score(metric, point, &row.point)))
             };
             let rows: Vec<&Arc<Row>> = rows.iter().filter(inside).collect();
-            let group = group.map(|name| self.model.shape.fields.iter().position(|f| f.name == name).unwrap());
-            self.check_hits(&hits, &rows, group, (offset, topk)).map_err(|why| format!("{what}, query {i}: {why}"))?;
+            let group =
+                group.map(|name| self.model.shape.fields.iter().position(|f| f.name == name).unwrap());
+            self.check_hits(&hits, &rows, group, (offset, topk))
+                .map_err(|why| format!("{what}, query {i}: {why}"))?;
         }
         Ok(())
     }
@@ -298,7 +322,8 @@ impl Reader<'_> {
             score(metric, &points[0], &row.point) as f32
         };
         let (a, b) = (drawn(), drawn());
-        let (near, far) = if closeness(metric, a.into()) < closeness(metric, b.into()) { (a, b) } else { (b, a) };
+        let (near, far) =
+            if closeness(metric, a.into()) < closeness(metric, b.into()) { (a, b) } else { (b, a) };
         // Distances on the grid are exact; the others are not asked about where they lie on the edge.
         let shift = if matches!(metric, "COSINE" | "JACCARD") { 0.001 } else { 0.0 };
         let range = (far + shift, (near != far && self.random.coin()).then_some(near + shift));
@@ -360,7 +385,11 @@ impl Reader<'_> {
                 ensure!(own.len() > 1 || groups.insert(value), "a group of {key:?} twice");
             }
             if promise == Promise::Exact {
-                ensure!((expected[rank] - found).abs() < NEAR, "rank {rank}: {found}, not {}", expected[rank]);
+                ensure!(
+                    (expected[rank] - found).abs() < NEAR,
+                    "rank {rank}: {found}, not {}",
+                    expected[rank]
+                );
             }
         }
         Ok(())

@@ -17,7 +17,8 @@ pub const BITS: usize = 16;
 /// Different keys that are drawn: few, so that they meet again.
 const KEYS: u64 = 400;
 
-pub const TEXTS: &[&str] = &["", "a", "ab", "abc", "b", "é", "b\"q'", "x\\y", "%", "line\nbreak", "\u{1F600}"];
+pub const TEXTS: &[&str] =
+    &["", "a", "ab", "abc", "b", "é", "b\"q'", "x\\y", "%", "line\nbreak", "\u{1F600}"];
 pub const JSON_KEYS: &[&str] = &["a", "c", "e", "0", "k\"y"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,9 +72,22 @@ impl Kind {
         }
     }
 
+    /// The smallest or the largest number of a type of integers, or one next to it.
+    pub fn end(self, random: &mut Random) -> Json {
+        let (least, most) = match self {
+            Kind::Int8 => (i8::MIN.into(), i8::MAX.into()),
+            Kind::Int16 => (i16::MIN.into(), i16::MAX.into()),
+            Kind::Int32 => (i32::MIN.into(), i32::MAX.into()),
+            _ => (i64::MIN, i64::MAX),
+        };
+        let near = random.below(2) as i64;
+        json!(if random.coin() { least + near } else { most - near })
+    }
+
     pub fn random(self, random: &mut Random) -> Json {
         match self {
             Kind::Bool => json!(random.coin()),
+            Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 if random.below(10) == 0 => self.end(random),
             Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => int(random),
             Kind::Float | Kind::Double => float(random),
             Kind::Text => text(random),
@@ -311,7 +325,8 @@ pub fn text(random: &mut Random) -> Json {
 }
 
 pub fn scalar(random: &mut Random) -> Json {
-    match random.below(6) {
+    match random.below(13) / 2 {
+        6 => Kind::Int64.end(random),
         0 => json!(random.coin()),
         1 | 2 => int(random),
         3 | 4 => float(random),
@@ -389,7 +404,9 @@ pub fn cell(kind: Kind, array: &ArrayRef, row: usize) -> Json {
         Kind::Int32 => json!(array.as_primitive::<Int32Type>().value(row)),
         Kind::Int64 => json!(array.as_primitive::<Int64Type>().value(row)),
         // Tenths, which 32 bits cannot hold.
-        Kind::Float => json!((f64::from(array.as_primitive::<Float32Type>().value(row)) * 10.0).round() / 10.0),
+        Kind::Float => {
+            json!((f64::from(array.as_primitive::<Float32Type>().value(row)) * 10.0).round() / 10.0)
+        }
         Kind::Double => json!(array.as_primitive::<Float64Type>().value(row)),
         Kind::Text => json!(array.as_string::<i32>().value(row)),
         Kind::Json | Kind::Meta => serde_json::from_str(array.as_string::<i32>().value(row)).unwrap(),

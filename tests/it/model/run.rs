@@ -6,12 +6,14 @@ use super::draw;
 use super::iterators::Held;
 use super::reads::{Checked, Reader, ensure, words};
 use super::rows::Key;
-use super::state::{Answer, Collection as Model, Op, State};
+use super::state::{Answer, Change, Collection as Model, Op, State};
+use super::tally::count;
 use crate::support::{Random, options};
 use elanus::database::{Database, Options};
 use elanus::error::{Code, Error};
 use elanus::storage::fault::{Cut, Fault, FaultDisk};
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +25,16 @@ const LONG: usize = 300;
 const WHOLE: u64 = 250;
 /// Iterators that are open at a time.
 const HELD: usize = 4;
+
+/// What happens to the disk while a change is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Disk {
+    Good,
+    /// An operation on it fails, and the next ones do not.
+    Full,
+    /// The power goes off.
+    Dying,
+}
 
 pub struct Run {
     disk: FaultDisk,
@@ -86,17 +98,23 @@ impl Run {
     }
 
     fn step(&mut self) -> Checked {
-        let Some(name) = draw::name(&self.state, &mut self.random) else { return self.change(false, None) };
+        let Some(name) = draw::name(&self.state, &mut self.random) else {
+            return self.change(Disk::Good, None);
+        };
         match self.random.below(100) {
-            0..40 => self.change(false, Some(name)),
-            40..77 => self.read(&name),
-            77..86 => self.iterate(&name),
-            86..93 => self.beside(),
-            93..95 => self.change(false, None),
-            95 | 96 => self.reopen(),
+            0..40 => self.change(Disk::Good, Some(name)),
+            40..72 => self.read(&name),
+            72..83 => self.iterate(&name),
+            83..95 => self.beside(),
+            95 => self.change(Disk::Good, None),
+            96 => self.reopen(),
+            97 => {
+                let of_collection = self.random.below(8) > 0;
+                self.change(Disk::Full, of_collection.then_some(name))
+            }
             _ => {
                 let of_collection = self.random.below(5) > 0;
-                self.change(true, of_collection.then_some(name))
+                self.change(Disk::Dying, of_collection.then_some(name))
             }
         }
     }
@@ -106,8 +124,8 @@ impl Run {
         same(&database, &mut self.state, &mut self.random)
     }
 
-    /// Draws a change and makes it, of the collection of that name or of the definitions; the power may go off.
-    fn change(&mut self, power_off: bool, name: Option<String>) -> Checked {
+    /// Draws a change and makes it, of the collection of that name or of the definitions.
+    fn change(&mut self, disk: Disk, name: Option<String>) -> Checked {
         let op = match name {
             None => draw::definition(&self.state, &mut self.random),
             Some(name) => {
@@ -115,53 +133,66 @@ impl Run {
                 Op::On(name, draw::change(model, &mut self.random))
             }
         };
-        self.tell(format!("{}{op:?}", if power_off { "power off in " } else { "" }));
         // Keys that the engine would have made cannot be known of a call that did not return.
-        let is_auto = matches!(&op, Op::On(name, _) if self.state.find(name).is_some_and(|c| c.shape.auto_id));
-        if power_off && !is_auto {
-            return self.kill(&op);
+        let is_auto =
+            matches!(&op, Op::On(name, _) if self.state.find(name).is_some_and(|c| c.shape.auto_id));
+        let disk = if is_auto { Disk::Good } else { disk };
+        self.tell(format!("{disk:?} disk: {op:?}"));
+        let soon = self.disk.operations() + self.random.below(14);
+        match disk {
+            Disk::Good => {}
+            Disk::Full => self.disk.fail_at(soon, Fault::Once(ErrorKind::StorageFull)),
+            Disk::Dying => self.disk.fail_at(soon, Fault::PowerOff),
         }
         let database = self.database().clone();
         let outcome = call(&database, &self.state, &op, &mut self.random);
+        drop(database);
         if is_nothing_left(&outcome) {
-            return self.check_always_true(&op);
+            self.check_always_true(&op)?;
+            return if disk == Disk::Dying { self.reborn(&op, self.state.clone(), true) } else { Ok(()) };
         }
         let given = outcome.as_ref().map_or(&[][..], |answer| &answer.ids[..]);
         if is_auto && let Op::On(name, _) = &op {
-            let known = |key: &Key| self.state.find(name).is_some_and(|c| c.rows.iter().any(|(_, r)| r.key == *key));
+            let known =
+                |key: &Key| self.state.find(name).is_some_and(|c| c.rows.iter().any(|(_, r)| r.key == *key));
             ensure!(!given.iter().any(known), "a key was made twice: {given:?}");
         }
-        let expected = self.state.apply(&op, given);
-        agree(outcome, &expected).map_err(|why| format!("{why}: {op:?}"))?;
+        let mut after = self.state.clone();
+        let expected = after.apply(&op, given);
+        count(if expected.is_ok() { "changes" } else { "changes that were refused" }, 1);
+        let is_fault = disk != Disk::Good && outcome.is_err() && expected.is_ok();
+        let is_poisoned = outcome.as_ref().is_err_and(|error| error.code() == Code::Poisoned);
+        if !is_fault {
+            agree(outcome, &expected).map_err(|why| format!("{why}: {op:?}"))?;
+        }
+        match disk {
+            Disk::Dying => self.reborn(&op, after, !is_fault)?,
+            Disk::Full if is_poisoned => self.reborn(&op, after, false)?,
+            Disk::Full if is_fault => {
+                count("calls that a full disk failed", 1);
+                self.disk.heal();
+                self.compare().map_err(|why| format!("a full disk failed {op:?}: {why}"))?;
+            }
+            _ => {
+                self.disk.heal();
+                self.state = after;
+            }
+        }
         self.drop_closed()
     }
 
     /// A delete by a filter that the engine saw to be always true: it is, for every row that there is.
     fn check_always_true(&mut self, op: &Op) -> Checked {
-        use super::state::Change::DeleteMatching;
-        let Op::On(name, DeleteMatching { filter, .. }) = op else { return Err(format!("{op:?}")) };
+        let Op::On(name, Change::DeleteMatching { filter, .. }) = op else { return Err(format!("{op:?}")) };
         let model = self.state.find(name).ok_or("no such collection")?;
         let all = model.partitions.iter().map(|partition| partition.id).collect();
         ensure!(model.matching(&all, filter).len() == model.rows.len(), "{filter:?} is not always true");
         Ok(())
     }
 
-    /// The power goes off while the change is made, or shortly after. What is found then is the state before or after it,
-    /// and the one after it if the call returned.
-    fn kill(&mut self, op: &Op) -> Checked {
-        let mut after = self.state.clone();
-        let expected = after.apply(op, &[]);
-        self.disk.fail_at(self.disk.operations() + self.random.below(14), Fault::PowerOff);
-        let database = self.database().clone();
-        let outcome = call(&database, &self.state, op, &mut self.random);
-        drop(database);
-        let certain = outcome.is_ok() && expected.is_ok();
-        if is_nothing_left(&outcome) || expected.is_err() {
-            after = self.state.clone();
-        }
-        if outcome.is_ok() {
-            agree(outcome, &expected).map_err(|why| format!("{why}: {op:?}"))?;
-        }
+    /// The power went off while the change was made, or shortly after. What is found then is the state after it; or the one
+    /// before it, if the call had not returned.
+    fn reborn(&mut self, op: &Op, mut after: State, certain: bool) -> Checked {
         self.close(false);
         // A process that dies leaves what it wrote; a machine, what was synced and some of the rest.
         match self.random.below(3) {
@@ -178,19 +209,24 @@ impl Run {
         [&mut before, &mut after].into_iter().for_each(set_opened);
         let found = same(&database, &mut after, &mut self.random);
         self.state = after;
-        if let Err(why) = found {
-            ensure!(!certain, "after {op:?}, which had returned: {why}");
-            let found = same(&database, &mut before, &mut self.random);
-            found.map_err(|other| format!("{op:?} is neither done ({why}) nor not ({other})"))?;
-            self.state = before;
+        if certain {
+            return found.map_err(|why| format!("after {op:?}, which had returned: {why}"));
         }
-        Ok(())
+        let Err(why) = found else {
+            count("found done after the power went off", 1);
+            return Ok(());
+        };
+        count("found undone after the power went off", 1);
+        let found = same(&database, &mut before, &mut self.random);
+        self.state = before;
+        found.map_err(|other| format!("{op:?} is neither done ({why}) nor not ({other})"))
     }
 
     fn reopen(&mut self) -> Checked {
         let closes = self.random.coin();
         self.tell(if closes { "close and open".into() } else { "drop and open".into() });
         self.close(closes);
+        count("reopened", 1);
         self.database = Some(open(&self.disk, false)?);
         set_opened(&mut self.state);
         Ok(())

@@ -57,12 +57,27 @@ pub enum Op {
 
 #[derive(Clone, Debug)]
 pub enum Change {
-    Insert { partition: Option<String>, rows: Vec<Row>, upsert: bool },
-    Delete { partition: Option<String>, keys: Vec<Key> },
-    DeleteMatching { partition: Option<String>, filter: Filter },
+    Insert {
+        partition: Option<String>,
+        rows: Vec<Row>,
+        upsert: bool,
+    },
+    Delete {
+        partition: Option<String>,
+        keys: Vec<Key>,
+    },
+    DeleteMatching {
+        partition: Option<String>,
+        filter: Filter,
+    },
     Flush,
-    Compact { wait: bool },
-    CreateIndex { index: Index, wait: bool },
+    Compact {
+        wait: bool,
+    },
+    CreateIndex {
+        index: Index,
+        wait: bool,
+    },
     DropIndex,
     AddField(Field),
     CreatePartition(String),
@@ -107,7 +122,8 @@ impl State {
                 if self.aliases.contains_key(name) {
                     return Err(Code::AliasCollectionNameConflict);
                 }
-                let partition = |id| Partition { id, name: "_default".into(), released: false, loaded: false };
+                let partition =
+                    |id| Partition { id, name: "_default".into(), released: false, loaded: false };
                 let made = Collection {
                     id: self.take_id(),
                     shape: Arc::new(shape.clone()),
