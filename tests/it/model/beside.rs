@@ -77,6 +77,8 @@ impl Beside {
         });
         let is_closed = newest.is_none() && collection.count().is_err();
         ensure!(is_closed || !possible.is_empty(), "{}", reasons.join("\nand of a later state: "));
+        // It may have looked again in the middle of a read, too late to agree.
+        possible.extend(newest);
         Ok(())
     }
 }

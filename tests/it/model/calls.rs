@@ -5,7 +5,7 @@ use super::reads::{Checked, Reader, ensure, words};
 use super::rows::Key;
 use super::state::{Answer, Change, Op, State};
 use crate::support::Random;
-use elanus::collection::{Collection, IndexRequest, Inserted, OnConflict, QueryOptions};
+use elanus::collection::{Collection, IndexRequest, IndexState, Inserted, OnConflict, QueryOptions};
 use elanus::database::Database;
 use elanus::error::{Code, Error};
 use elanus::schema::Field;
@@ -125,7 +125,11 @@ pub fn same_collection(
         let is_right = described["metric_type"] == index.metric
             && index.kind.text.contains(described["index_type"].as_str().unwrap_or("none"));
         ensure!(is_right, "index {described}, not {index:?}");
+        let state = collection.index_state("v").map_err(words)?;
+        ensure!(!matches!(&state, IndexState::Failed(why) if why.contains("panicked")), "{state:?}");
     }
+    let compactions = collection.compaction_state().map_err(words)?;
+    ensure!(!compactions.fail_reason.contains("panicked"), "{}", compactions.fail_reason);
     let count = collection.count().map_err(words)?;
     ensure!(count == model.rows.len() as u64, "{count} rows, not {}", model.rows.len());
     let named: Vec<String> = match model.shape.partition_key {
