@@ -17,7 +17,8 @@ pub struct Database(pub(super) crate::database::Database);
 /// @param path    A directory, in UTF-8.
 /// @param options JSON, or NULL for the defaults:
 ///                `{"durability":"sync","memory_limit":0,"threads":0,"segment_size_mb":512,"index_min_rows":1024,
-///                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"refresh_ms":0,"create_if_missing":true}`.
+///                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"refresh_ms":0,
+///                "create_if_missing":true}`.
 ///                `durability` is `sync` (an insert that returned survives a power cut) or `async` (it survives the
 ///                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes and
 ///                what their builds and compactions work with; `threads` 0 for as many as the machine has. Growing rows
