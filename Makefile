@@ -72,7 +72,7 @@ peers: ## exported files read by pyarrow and DuckDB, theirs imported (BENCH_PYTH
 fuzz: ## the decoders of files, FUZZ_S seconds each
 	tests/fuzz/run.sh $(FUZZ_S)
 
-crash: ## the fault disk: every operation fails, tears or is lost; prints the number of states
+crash: ## the fault disk: every operation fails, tears or is lost; a million random operations against a model
 	tests/crash.sh
 
 flip: ## every byte of every file of a small database flipped, cut, zeroed, swapped

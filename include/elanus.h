@@ -322,7 +322,8 @@ ELANUS_API void elanus_error_free(elanus_error *error);
  * @param path    A directory, in UTF-8.
  * @param options JSON, or NULL for the defaults:
  *                `{"durability":"sync","memory_limit":0,"threads":0,"segment_size_mb":512,"index_min_rows":1024,
- *                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"create_if_missing":true}`.
+ *                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"refresh_ms":0,
+ *                "create_if_missing":true}`.
  *                `durability` is `sync` (an insert that returned survives a power cut) or `async` (it survives the
  *                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes and
  *                what their builds and compactions work with; `threads` 0 for as many as the machine has. Growing rows
@@ -330,7 +331,9 @@ ELANUS_API void elanus_error_free(elanus_error *error);
  *                and compactions in the background go on after `build_idle_ms` without a query. With
  *                `auto_compaction`, a segment with more than a fifth of its rows dead is rewritten, and four segments
  *                of about the same size (within a factor of 4, none above half of `segment_size_mb`) become one. A
- *                read-only database writes nothing at all. An unknown key is an error.
+ *                read-only database writes nothing at all; after each `refresh_ms`, 0 for never, it does by itself
+ *                what elanus_database_refresh() does, and tries again the next time if that fails. An unknown key is
+ *                an error.
  * @param error   Receives the failure; may be NULL. ELANUS_CODE_LOCKED when another process has it open for
  *                writing; the message names that process.
  * @return A handle to free with elanus_database_free(), or NULL on failure.

@@ -3,6 +3,7 @@
 use crate::collection::core::Core;
 use crate::database::meta::{CollectionMeta, CompactionMeta, Meta, PartitionMeta};
 use crate::database::options::{Durability, Options};
+use crate::database::refresh::{keep_up, refresh};
 use crate::database::store::{Store, follow, no_database};
 use crate::error::{Code, Error, Result};
 use crate::schema::{Schema, check_collection_name};
@@ -31,7 +32,7 @@ pub struct Engine {
     workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
-type Collections = RwLock<BTreeMap<String, Arc<Core>>>;
+pub type Collections = RwLock<BTreeMap<String, Arc<Core>>>;
 
 impl Engine {
     pub fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Arc<Engine>> {
@@ -67,7 +68,12 @@ impl Engine {
 
     /// Nothing is written, not even a lock.
     fn open_to_read(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Arc<Engine>> {
-        follow(&vfs, path, |meta| Engine::new(vfs.clone(), path, options.clone(), meta.clone(), None))
+        let engine =
+            follow(&vfs, path, |meta| Engine::new(vfs.clone(), path, options.clone(), meta.clone(), None))?;
+        if engine.store.options.refresh_ms > 0 {
+            engine.start("elanus-refresh", keep_up)?;
+        }
+        Ok(engine)
     }
 
     /// Of a read-only database: gives searches that start from now on what the writer has committed and logged. After an
@@ -77,29 +83,7 @@ impl Engine {
         if !self.store.options.read_only {
             return Ok(());
         }
-        let mut collections = self.collections.write();
-        let known: BTreeMap<u64, Arc<Core>> =
-            collections.values().map(|core| (core.id, core.clone())).collect();
-        let _refreshing: Vec<_> = known.values().map(|core| core.maintenance.lock()).collect();
-        let (meta, cores) = follow(&self.store.shared.vfs, &self.store.dir, |meta| {
-            let cores = meta.collections.iter().map(|collection| match known.get(&collection.id) {
-                Some(core) => Ok((core.clone(), core.news(collection)?)),
-                None => Core::open(&self.store, collection).map(|(core, _)| (Arc::new(core), None)),
-            });
-            Ok((meta.clone(), cores.collect::<Result<Vec<_>>>()?))
-        })?;
-        self.store.set_meta(meta);
-        let dropped = |core: &&Arc<Core>| !cores.iter().any(|(kept, _)| kept.id == core.id);
-        known.values().filter(dropped).for_each(|core| core.dropped.store(true, Ordering::Release));
-        collections.clear();
-        for (core, news) in cores {
-            if let Some(news) = news {
-                core.show(news);
-            }
-            let name = core.name.read().clone();
-            collections.insert(name, core);
-        }
-        Ok(())
+        refresh(&self.store, &self.collections)
     }
 
     fn new(
@@ -144,7 +128,7 @@ impl Engine {
         }
     }
 
-    fn start(&self, name: &str, work: fn(&Store, &Collections)) -> Result<()> {
+    fn start(&self, name: &str, work: fn(&Arc<Store>, &Collections)) -> Result<()> {
         let (store, collections) = (self.store.clone(), self.collections.clone());
         let thread = std::thread::Builder::new()
             .name(name.into())
@@ -362,7 +346,7 @@ fn lock(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn LockGuard>> {
 }
 
 /// The background worker: builds what indexes lack, compacts what is due.
-fn work(store: &Store, collections: &Collections) {
+fn work(store: &Arc<Store>, collections: &Collections) {
     while !store.is_closing() {
         let mut busy = false;
         for core in all(collections) {
@@ -385,7 +369,7 @@ fn work(store: &Store, collections: &Collections) {
 }
 
 /// Durability `async`: syncs the logs now and then, however long the worker is busy.
-fn sync_logs(store: &Store, collections: &Collections) {
+fn sync_logs(store: &Arc<Store>, collections: &Collections) {
     while !store.is_closing() {
         for core in all(collections) {
             // A log that cannot be synced is poisoned: the next write says so.

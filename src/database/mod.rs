@@ -5,6 +5,7 @@ mod aliases;
 mod engine;
 pub(crate) mod meta;
 pub(crate) mod options;
+mod refresh;
 pub(crate) mod store;
 pub(crate) mod watchdog;
 
@@ -57,8 +58,8 @@ impl Database {
     }
 
     /// Of a read-only database: searches that start from now on see what the writer has committed and logged so far;
-    /// collections come, go and change their names. After an error everything is as it was. A database that is open for
-    /// writing is always up to date.
+    /// collections come, go and change their names. After an error everything is as it was. With the option `refresh_ms` it
+    /// does so by itself, too. A database that is open for writing is always up to date.
     pub fn refresh(&self) -> Result<()> {
         self.engine().refresh()
     }

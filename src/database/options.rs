@@ -32,6 +32,9 @@ pub struct Options {
     pub auto_compaction: bool,
     /// Opens without a lock and without writing anything at all.
     pub read_only: bool,
+    /// Of a read-only database, after how many milliseconds it looks again what the writer has committed and logged; 0: only
+    /// when it is asked to.
+    pub refresh_ms: u64,
     pub create_if_missing: bool,
 }
 
@@ -46,6 +49,7 @@ impl Default for Options {
             build_idle_ms: 5000,
             auto_compaction: true,
             read_only: false,
+            refresh_ms: 0,
             create_if_missing: true,
         }
     }
@@ -54,7 +58,7 @@ impl Default for Options {
 const MAX_THREADS: u64 = 1024;
 const MAX_SEGMENT_MB: u64 = 131072;
 const KNOWN: &str = "durability, memory_limit, threads, segment_size_mb, index_min_rows, build_idle_ms, \
-     auto_compaction, read_only, create_if_missing";
+     auto_compaction, read_only, refresh_ms, create_if_missing";
 
 impl Options {
     /// `{"durability":"sync","threads":2,...}`; unknown keys are errors that name the known ones. Empty text: defaults.
@@ -76,6 +80,7 @@ impl Options {
                 "build_idle_ms" => options.build_idle_ms = number(key, value, 0, u64::from(u32::MAX))?,
                 "auto_compaction" => options.auto_compaction = flag(key, value)?,
                 "read_only" => options.read_only = flag(key, value)?,
+                "refresh_ms" => options.refresh_ms = number(key, value, 0, u64::from(u32::MAX))?,
                 "create_if_missing" => options.create_if_missing = flag(key, value)?,
                 _ => return Err(Error::invalid(format!("unknown option \"{key}\"; known are: {KNOWN}"))),
             }
@@ -89,11 +94,16 @@ impl Options {
         within("segment_size_mb", self.segment_size_mb, 1, MAX_SEGMENT_MB)?;
         within("index_min_rows", self.index_min_rows, 1, u64::from(u32::MAX))?;
         within("build_idle_ms", self.build_idle_ms, 0, u64::from(u32::MAX))?;
+        within("refresh_ms", self.refresh_ms, 0, u64::from(u32::MAX))?;
         Ok(())
     }
 
     pub(crate) fn segment_bytes(&self) -> u64 {
         self.segment_size_mb << 20
+    }
+
+    pub(crate) fn refresh_every(&self) -> Duration {
+        Duration::from_millis(self.refresh_ms)
     }
 
     pub(crate) fn build_idle(&self) -> Duration {
@@ -140,7 +150,7 @@ mod tests {
         assert_eq!(Options::from_json(" ").unwrap(), Options::default());
         assert_eq!(Options::from_json("{}").unwrap(), Options::default());
         let text = r#"{"durability":"async","memory_limit":5,"threads":2,"segment_size_mb":1,"index_min_rows":9,
-            "build_idle_ms":0,"auto_compaction":false,"read_only":true,"create_if_missing":false}"#;
+            "build_idle_ms":0,"auto_compaction":false,"read_only":true,"refresh_ms":7,"create_if_missing":false}"#;
         let options = Options::from_json(text).unwrap();
         let expected = Options {
             durability: Durability::Async,
@@ -151,6 +161,7 @@ mod tests {
             build_idle_ms: 0,
             auto_compaction: false,
             read_only: true,
+            refresh_ms: 7,
             create_if_missing: false,
         };
         assert_eq!(options, expected);
@@ -167,6 +178,7 @@ mod tests {
         assert!(message(r#"{"index_min_rows":0}"#).contains("got 0"));
         assert!(message(r#"{"durability":"never"}"#).contains("\"sync\" or \"async\""));
         assert!(message(r#"{"read_only":1}"#).contains("true or false"));
+        assert!(message(r#"{"refresh_ms":4294967296}"#).contains("[0, 4294967295], got 4294967296"));
         assert!(message("[]").contains("not a JSON object"));
         assert!(message("{").contains("not JSON"));
         assert!(Options { threads: 5000, ..Options::default() }.check().is_err());

@@ -102,6 +102,11 @@ impl Sealed {
         })
     }
 
+    /// The fields that its rows have; those that are opened later may have more.
+    pub fn schema(&self) -> Arc<Schema> {
+        self.schema.load_full()
+    }
+
     /// The schema has grown: rows that are opened from now on have what was added.
     pub fn grow(&self, schema: &Arc<Schema>) {
         if !Arc::ptr_eq(&self.schema.load(), schema) {

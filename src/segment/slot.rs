@@ -35,11 +35,11 @@ impl<T> Slot<T> {
         self.value.load_full()
     }
 
-    /// Drops the value after `change`, while nothing is loaded: what is loaded from then on has seen the change.
+    /// Drops the value and then makes a change, while nothing is loaded: who sees the change gets no value of before.
     pub fn reset(&self, change: impl FnOnce()) {
         let _loading = self.loading.lock();
-        change();
         self.value.store(None);
+        change();
     }
 
     /// Drops the value; whoever holds it keeps it until he is done.

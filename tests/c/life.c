@@ -314,13 +314,21 @@ static void refresh(const elanus_database *database, const elanus_collection *co
     int i;
     elanus_database *reader = elanus_database_open(folder, "{\"read_only\":true}", &error);
     elanus_collection *read = elanus_collection_open(reader, "rows", &error), *more;
+    /* This one does so by itself. */
+    elanus_database *follower = elanus_database_open(folder, "{\"read_only\":true,\"refresh_ms\":5}", &error);
+    elanus_collection *follows = elanus_collection_open(follower, "rows", &error);
     elanus_collection *made = elanus_collection_create(database, "more", SCHEMA, &error);
-    CHECK(read != NULL && made != NULL);
+    CHECK(read != NULL && made != NULL && follows != NULL);
     for (i = 0; i < 10; i++)
         ids[i] = 5000 + i;
     CHECK(elanus_collection_delete_int64(collection, ids, 10, NULL, &error) == ELANUS_CODE_OK);
     CHECK(elanus_collection_compact(collection, NULL, &error) == ELANUS_CODE_OK);
     CHECK(count_of(read) == 2008);
+    for (i = 0; i < 1000 && count_of(follows) != 1998; i++)
+        usleep(10000);
+    CHECK(count_of(follows) == 1998 && !finds(follows, 5000));
+    elanus_collection_free(follows);
+    elanus_database_free(follower);
     FAILS(ELANUS_CODE_COLLECTION_NOT_FOUND, "more", "", elanus_collection_open(reader, "more", &error));
     CHECK(elanus_database_refresh(reader, &error) == ELANUS_CODE_OK);
     CHECK(count_of(read) == 1998 && finds(read, 1999) && !finds(read, 5000));

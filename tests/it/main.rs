@@ -18,6 +18,7 @@ mod life;
 mod model;
 mod partition_key;
 mod partitions;
+mod processes;
 mod refresh;
 mod scalar;
 mod search;

@@ -5,9 +5,11 @@ use elanus::collection::{Collection, IndexRequest, OnConflict};
 use elanus::database::{Database, Options};
 use elanus::error::Code;
 use elanus::storage::fault::FaultDisk;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 const DIM: usize = 4;
 
@@ -119,6 +121,45 @@ fn files_that_went_are_looked_for_in_the_next_manifest() {
     let read = reader.collection("c").unwrap();
     writer.drop_collection("c").unwrap();
     assert_eq!(read.load().unwrap_err().code(), Code::Closed);
+}
+
+/// Until it holds, or for ten seconds.
+fn eventually(holds: impl Fn() -> bool) -> bool {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !holds() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    holds()
+}
+
+#[test]
+fn a_reader_refreshes_by_itself() {
+    let disk = FaultDisk::new();
+    let writer = open_on(&disk, false);
+    let written = writer.create_collection("c", schema(DIM, false)).unwrap();
+    let of = |refresh_ms| {
+        let options = Options { read_only: true, refresh_ms, ..options() };
+        Database::open_with(Arc::new(disk.clone()), Path::new("/db"), options).unwrap()
+    };
+    let (reader, still) = (of(3), of(0));
+    let read = reader.collection("c").unwrap();
+    insert(&written, 0..30);
+    assert!(eventually(|| read.count().unwrap() == 30));
+    written.flush().unwrap();
+    written.delete(&keys(&[3])).unwrap();
+    assert!(eventually(|| all_ids(&read, DIM) == all_ids(&written, DIM)));
+    // What cannot be read changes nothing, and is tried again.
+    disk.fail_reads(Some(ErrorKind::PermissionDenied));
+    writer.rename_collection("c", "d").unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(reader.refresh().unwrap_err().code(), Code::Io);
+    assert_eq!((reader.collections().unwrap(), read.count().unwrap()), (vec!["c".to_owned()], 29));
+    disk.fail_reads(None);
+    assert!(eventually(|| reader.collections().unwrap() == ["d"]));
+    writer.drop_collection("d").unwrap();
+    assert!(eventually(|| read.count().is_err_and(|error| error.code() == Code::Closed)));
+    assert_eq!(still.collection("c").unwrap().count().unwrap(), 0, "not unless it is asked to");
+    reader.close().unwrap();
 }
 
 /// On a real disk, a reader follows a writer that compacts all the time: what was acknowledged before a refresh is there

@@ -8,6 +8,7 @@ use crate::collection::types::Progress;
 use crate::database::meta::SegmentMeta;
 use crate::error::{Code, Error, Result};
 use crate::index::Pace;
+use crate::schema::Schema;
 use crate::segment::{Live, Sealed, SegmentView};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ impl Core {
         let shared = &self.store.shared;
         let _memory = shared.memory.reserve(job.live_bytes().saturating_mul(COPIES), "compacting")?;
         let id = self.store.take_id();
-        let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, id, job.rows);
+        let sealed = Sealed::new(shared.clone(), job.schema(&self.schema), &self.dir, id, job.rows);
         let sealed = Arc::new(sealed);
         let view = SegmentView::sealed(sealed.clone(), job.partition(), Live::all(job.rows));
         *merged = Some(Merged { view, sealed: sealed.clone() });
@@ -254,6 +255,12 @@ impl Job {
 
     fn sealed(&self) -> impl Iterator<Item = &Arc<Sealed>> {
         self.sources.iter().filter_map(SegmentView::as_sealed)
+    }
+
+    /// The fields that all sources have: one that is no longer in the collection does not get those that are added.
+    fn schema(&self, newest: &Arc<Schema>) -> Arc<Schema> {
+        let schemas = self.sealed().map(|sealed| sealed.schema());
+        schemas.min_by_key(|schema| schema.fields().len()).unwrap_or_else(|| newest.clone())
     }
 
     fn live_bytes(&self) -> u64 {

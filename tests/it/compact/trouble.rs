@@ -158,3 +158,27 @@ fn a_power_cut_does_not_lose_a_row_whose_replacement_was_not_synced() {
     let query = vec![0.0; DIM];
     assert!(collection.search("v", Queries::Float(&query), 1, &search_options(1)).is_ok());
 }
+
+/// While it waits for its turn, a flush removes a segment whose rows were all deleted, and the others get a field more.
+#[test]
+fn a_field_is_added_after_a_segment_went() {
+    let disk = FaultDisk::new();
+    let database = open_on(&disk, by_hand());
+    let collection = segmented(&database, 3, 60);
+    collection.delete(&keys(&[5])).unwrap();
+    let is_first = std::sync::atomic::AtomicBool::new(true);
+    let progress = |_, _| {
+        if is_first.swap(false, Ordering::Relaxed) {
+            collection.delete(&keys(&(60..120).collect::<Vec<_>>())).unwrap();
+            collection.flush().unwrap();
+            let field = r#"{"name":"x","data_type":"Int8","default_value":7}"#;
+            collection.add_field(elanus::schema::Field::from_json(field).unwrap()).unwrap();
+        }
+        true
+    };
+    collection.compact(true, Some(&progress)).unwrap();
+    assert_eq!(collection.count_matching("x == 7", "").unwrap(), 119);
+    collection.compact(true, None).unwrap();
+    assert_eq!(collection.count_matching("x == 7 and id != 5", "").unwrap(), 119);
+    assert_eq!(collection.statistics().unwrap()["sealed_segments"], 1);
+}
