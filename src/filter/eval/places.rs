@@ -41,7 +41,8 @@ impl Places {
             }
             Test::Between { low, low_inclusive, high, high_inclusive } => {
                 let (from, to) = (below(low, !low_inclusive)?, below(high, *high_inclusive)?);
-                Places { ranges: vec![from..to.max(from)], but: false }
+                let range = from..to.max(from);
+                Places { ranges: vec![range], but: false }
             }
             Test::In(list) => {
                 let mut ranges: Vec<_> = list.iter().map(equal).collect::<Option<_>>()?;

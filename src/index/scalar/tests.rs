@@ -53,7 +53,8 @@ fn what_is_found_is_what_every_row_says() {
         };
         for constant in constants {
             for or_equal in [false, true] {
-                let found = index.bits(&[0..index.below(&values, constant, or_equal)]);
+                let first = 0..index.below(&values, constant, or_equal);
+                let found = index.bits(&[first]);
                 for row in 0..column.len() {
                     let order = compare(row, constant);
                     let expected =

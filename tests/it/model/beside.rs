@@ -36,20 +36,28 @@ impl Beside {
     }
 
     fn saw(&mut self, now: &State) {
+        let seen = now.collections.values().map(|model| (model.id, self.as_seen(model))).collect();
+        self.possible = seen;
         self.names = now.clone();
-        let seen = now.collections.values().map(|model| (model.id, vec![self.as_seen(model)]));
-        self.possible = seen.collect();
     }
 
-    /// What is released or loaded is its own affair: of partitions that it knows, nothing changes.
-    fn as_seen(&self, now: &Model) -> Model {
-        let mut seen = now.clone();
+    /// What it may take for the newest state of a collection. What is released is its own affair: of a partition that it
+    /// knows nothing changes, and it may have come to know it earlier or later.
+    fn as_seen(&self, now: &Model) -> Vec<Model> {
+        let mut seen: Vec<Model> = Vec::new();
         let before = self.possible.get(&now.id).map_or(&[][..], Vec::as_slice);
-        for partition in &mut seen.partitions {
-            partition.loaded = false;
-            let mut known = before.iter().flat_map(|model| &model.partitions);
-            if let Some(known) = known.find(|known| known.id == partition.id) {
-                partition.released = known.released;
+        for before in before.iter().map(Some).chain(before.is_empty().then_some(None)) {
+            let mut model = now.clone();
+            for partition in &mut model.partitions {
+                partition.loaded = false;
+                let mut known = before.iter().flat_map(|model| &model.partitions);
+                if let Some(known) = known.find(|known| known.id == partition.id) {
+                    partition.released = known.released;
+                }
+            }
+            let released = |model: &Model| model.partitions.iter().map(|p| p.released).collect::<Vec<_>>();
+            if seen.iter().all(|other| released(other) != released(&model)) {
+                seen.push(model);
             }
         }
         seen
@@ -64,19 +72,20 @@ impl Beside {
             ensure!(newest.is_none(), "{name} is closed");
             return self.refresh(now);
         }
-        let newest = newest.map(|model| self.as_seen(model));
-        let possible = self.possible.entry(id).or_default();
-        possible.extend(newest.clone());
+        let is_dropped = newest.is_none();
+        let newest = newest.map_or(Vec::new(), |model| self.as_seen(model));
         count("reads of a reader", 1);
         let seed = random.next();
         let mut reasons = Vec::new();
-        possible.retain_mut(|model| {
-            let mut random = Random(seed);
-            let outcome = Reader { collection: &collection, model, random: &mut random }.read();
+        let mut agrees = |model: &mut Model| {
+            let outcome = Reader { collection: &collection, model, random: &mut Random(seed) }.read();
             outcome.inspect_err(|why| reasons.push(why.clone())).is_ok()
-        });
-        let is_closed = newest.is_none() && collection.count().is_err();
-        ensure!(is_closed || !possible.is_empty(), "{}", reasons.join("\nand of a later state: "));
+        };
+        let possible = self.possible.entry(id).or_default();
+        possible.retain_mut(&mut agrees);
+        let is_right = !possible.is_empty() || newest.iter().any(|model| agrees(&mut model.clone()));
+        let is_closed = is_dropped && collection.count().is_err();
+        ensure!(is_right || is_closed, "{}", reasons.join("\nand of a later state: "));
         // It may have looked again in the middle of a read, too late to agree.
         possible.extend(newest);
         Ok(())

@@ -52,7 +52,7 @@ fn run_all(operations: u64, first: u64) {
 fn random_operations_agree_with_the_model() {
     match number("ELANUS_SEED") {
         Some(seed) => run::run(seed, number("ELANUS_OPS").unwrap_or(OPERATIONS)),
-        None => run_all(number("ELANUS_OPS").unwrap_or(20_000), 1),
+        None => run_all(number("ELANUS_OPS").unwrap_or(40_000), 1),
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Fails with a sentence unless it holds.
 macro_rules! ensure {
-    ($holds:expr, $($what:tt)*) => { if !$holds { return Err(format!($($what)*)); } };
+    ($holds:expr, $($what:tt)*) => { if $holds {} else { return Err(format!($($what)*)); } };
 }
 pub(super) use ensure;
 
