@@ -1,9 +1,10 @@
 //! The steps of NSG (Fu et al. 2019, Algorithm 2): every node searches the graph of nearest neighbours for itself, from
-//! the navigating node on; of all that it met it keeps those that a monotonic relative neighbourhood graph would; links
-//! back are added, as the authors' code does; and what cannot be reached is taken in by its nearest.
+//! the navigating node and from near ones on; of all that it met it keeps those that a monotonic relative neighbourhood
+//! graph would; links back are added, as the authors' code does; and what cannot be reached is taken in by its nearest.
 
 use super::forest::Groups;
 use super::knn::{self, Neighbours};
+use super::starts::Starts;
 use crate::error::Result;
 use crate::index::graph::beam::{Links, Score, Scored};
 use crate::index::graph::link::{Linker, Reverse, Table, Worker};
@@ -56,7 +57,7 @@ pub fn navigating_node(space: &Space) -> u32 {
 pub fn build(
     space: &Space,
     first: &Groups,
-    entry: u32,
+    starts: Starts,
     shape: Shape,
     context: &BuildContext,
     progress: &mut Progress,
@@ -73,7 +74,7 @@ pub fn build(
         for start in (0..total).step_by(STEP) {
             let step = start..(start + STEP).min(total);
             let choose = |node: usize| {
-                linker.worker(|worker| choose(space, &neighbours, node as u32, entry, shape, worker))
+                linker.worker(|worker| choose(space, &neighbours, node as u32, starts, shape, worker))
             };
             let lists: Vec<Vec<u32>> =
                 context.pool.install(|| step.clone().into_par_iter().map(choose).collect());
@@ -84,7 +85,7 @@ pub fn build(
         }
     }
     add_links_back(&linker, &mut table, progress)?;
-    linker.connect(&mut table, entry, shape.search_length)?;
+    linker.connect(&mut table, starts.entry, shape.search_length)?;
     Ok(table)
 }
 
@@ -93,17 +94,20 @@ fn choose(
     space: &Space,
     neighbours: &Neighbours,
     node: u32,
-    entry: u32,
+    starts: Starts,
     shape: Shape,
     worker: &mut Worker<Target>,
 ) -> Vec<u32> {
     let Worker { beam, target, selector, candidates, .. } = worker;
     space.aim_at_node(node, target);
     let own = space.score_one(target, node);
+    // Begun among its equals, a search would meet nothing else.
+    let mut entries = starts.near(beam, &Scorer { space, target });
+    entries.retain(|&start| start == starts.entry || space.score_one(target, start) != own);
     let witness = Witness { scorer: Scorer { space, target }, met: RefCell::new(std::mem::take(candidates)) };
     witness.met.borrow_mut().clear();
     let links = Links { table: &neighbours.nodes, degree: neighbours.k };
-    beam.search(links, &witness, &[entry], shape.search_length, |_| true, |_| true);
+    beam.search(links, &witness, &entries, shape.search_length, |_| true, |_| true);
     // Neighbours that the search did not meet.
     beam.score_new(&witness, neighbours.of(node));
     *candidates = witness.met.into_inner();

@@ -72,7 +72,7 @@ impl Nsg {
         let space = context.pool.install(|| arrange(&space, &first.nodes));
         let entry = context.pool.install(|| build::navigating_node(&space));
         let starts = Starts { entry, nodes: total as u32 };
-        let table = build::build(&space, &first, entry, shape, context, &mut progress)?;
+        let table = build::build(&space, &first, starts, shape, context, &mut progress)?;
         // A copy, because a `Vec` does not start at a cache line.
         let links = ScalarBuffer::new(Buffer::from_slice_ref(&table.places), 0, table.places.len());
         Ok(Nsg { vectors, space, rows: first.nodes.into(), links, out_degree: shape.out_degree, starts })

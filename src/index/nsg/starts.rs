@@ -10,7 +10,7 @@ use crate::index::graph::beam::{Beam, Score};
 
 /// Nodes to each of the sample: about two of each group of the tree.
 const SPACING: u32 = 256;
-/// Nodes of the sample, at most: scoring it is to stay a small part of a search.
+/// Nodes of the sample, at most: scoring it is to stay a part of a search and of a node's build.
 const SAMPLE: u32 = 4096;
 /// Nodes of the sample where a search begins.
 const NEAREST: usize = 8;
@@ -25,8 +25,7 @@ pub struct Starts {
 }
 
 impl Starts {
-    /// The nodes where a search begins, the build's own aside: those need the way from the navigating node to choose links
-    /// from, which a start among a thousand equal rows would not give. The pool of `beam` is used for it.
+    /// The nodes where a search begins. The pool of `beam` is used for it.
     pub fn near(self, beam: &mut Beam, score: &impl Score) -> Vec<u32> {
         beam.scan(score, self.sample(), NEAREST, || false);
         std::iter::once(self.entry).chain(beam.pool.hits().map(|hit| hit.node)).collect()
