@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::indexes::forget_index;
+use super::definitions::forget_index;
 
 /// The seed of every build: a build is a pure function of rows and parameters.
 const SEED: u64 = 0x656c616e7573;

@@ -1,7 +1,7 @@
 //! The state of one collection: what writers change under their lock, and the snapshot that searches read.
 
 use crate::collection::compact::status::Compaction;
-use crate::collection::indexes::Definitions;
+use crate::collection::definitions::Definitions;
 use crate::collection::ops::Op;
 use crate::collection::partitions::Partitions;
 use crate::collection::types::Definition;

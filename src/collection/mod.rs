@@ -4,6 +4,7 @@ mod build;
 mod by_key;
 mod compact;
 pub(crate) mod core;
+mod definitions;
 mod describe;
 mod explain;
 mod export;

@@ -2,7 +2,7 @@
 
 use crate::collection::compact::status::Compaction;
 use crate::collection::core::{Core, Snapshot, Writer};
-use crate::collection::indexes::Definitions;
+use crate::collection::definitions::Definitions;
 use crate::collection::ops::Op;
 use crate::collection::partitions::Partitions;
 use crate::collection::refresh::News;

@@ -3,7 +3,7 @@
 use crate::collection::core::Core;
 use crate::database::meta::{CollectionMeta, CompactionMeta, Meta, PartitionMeta};
 use crate::database::options::{Durability, Options};
-use crate::database::refresh::{keep_up, refresh};
+use crate::database::refresh::{Collections, keep_up, refresh};
 use crate::database::store::{Store, follow, no_database};
 use crate::error::{Code, Error, Result};
 use crate::schema::{Schema, check_collection_name};
@@ -31,8 +31,6 @@ pub struct Engine {
     pub collections: Arc<Collections>,
     workers: Mutex<Vec<JoinHandle<()>>>,
 }
-
-pub type Collections = RwLock<BTreeMap<String, Arc<Core>>>;
 
 impl Engine {
     pub fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Arc<Engine>> {

@@ -1,13 +1,16 @@
 //! A read-only database follows its writer: when it is asked to, and by itself every `refresh_ms`.
 
 use crate::collection::core::Core;
-use crate::database::engine::Collections;
 use crate::database::store::{Store, follow};
 use crate::error::Result;
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// The open collections by name.
+pub type Collections = RwLock<BTreeMap<String, Arc<Core>>>;
 
 /// Gives searches that start from now on what the writer has committed and logged. After an error everything is as it was.
 pub fn refresh(store: &Arc<Store>, collections: &Collections) -> Result<()> {

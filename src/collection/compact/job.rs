@@ -2,7 +2,7 @@
 
 use crate::collection::build::{Background, Built, Foreground, discard};
 use crate::collection::core::{Core, Snapshot};
-use crate::collection::indexes::Definitions;
+use crate::collection::definitions::Definitions;
 use crate::collection::policy::Size;
 use crate::collection::types::Progress;
 use crate::database::meta::SegmentMeta;

@@ -1,8 +1,8 @@
 //! A column of a Parquet file, read through all row groups: levels and values as Arrow arrays.
 
+use super::guard::bad;
 use super::layout::Layout;
 use super::levels::{self, Lists};
-use super::read::bad;
 use super::values::Physical;
 use crate::error::{Error, Result};
 use crate::exchange::file::SourceFile;

@@ -3,6 +3,7 @@
 
 mod cells;
 mod column;
+mod guard;
 mod layout;
 mod levels;
 mod pages;

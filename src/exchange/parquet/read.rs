@@ -1,6 +1,7 @@
 //! Reading Parquet: checked before it is decoded, decoded in batches, its columns brought to types that an insert takes.
 
 use super::column::{self, Column};
+use super::guard::{bad, guarded};
 use super::layout::Layout;
 use super::pages;
 use crate::error::{Error, Result};
@@ -8,11 +9,8 @@ use crate::exchange::convert;
 use crate::exchange::file::SourceFile;
 use crate::exchange::{BATCH_ROWS, Source};
 use crate::schema::{DataType, Schema};
-use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ParquetMetaDataReader;
 use arrow_array::{ArrayRef, RecordBatch};
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Bytes that a batch may come to if every value is as long as one may be.
@@ -97,28 +95,5 @@ impl Source for Reader {
 
     fn total(&self) -> u64 {
         self.file.len()
-    }
-}
-
-/// The reader of `parquet` panics on some damaged files.
-fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
-        Err(Error::invalid(format!("it is no Parquet file that can be read: {}", message(&*panic))))
-    })
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
-}
-
-/// The error of a file that `parquet` does not read.
-pub fn bad(file: &SourceFile, error: ParquetError) -> Error {
-    match error {
-        ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
-            Ok(cause) => file.failed(*cause),
-            Err(other) => Error::invalid(format!("it is no Parquet file that can be read: {other}")),
-        },
-        other => Error::invalid(format!("it is no Parquet file that can be read: {other}")),
     }
 }
