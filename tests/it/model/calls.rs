@@ -71,6 +71,13 @@ fn on(
             collection.create_index(&request, None)?;
         }
         Change::DropIndex => collection.drop_index("v")?,
+        Change::IndexField { name, wait } => {
+            let on_conflict = OnConflict::Replace;
+            let request =
+                IndexRequest { field: name, description: "{}", name: None, on_conflict, wait: *wait };
+            collection.create_index(&request, None)?;
+        }
+        Change::DropFieldIndex(name) => collection.drop_index(name)?,
         Change::AddField(field) => collection.add_field(Field::from_json(&field.to_json())?)?,
         Change::CreatePartition(name) => collection.create_partition(name)?,
         Change::DropPartition(name) => collection.drop_partition(name)?,
@@ -114,12 +121,10 @@ pub fn same_collection(
         collection.schema().fields().iter().map(|field| field.name.clone()).skip(2).collect();
     let expected: BTreeSet<&String> = model.shape.fields.iter().map(|field| &field.name).collect();
     ensure!(fields.iter().collect::<BTreeSet<_>>() == expected, "fields {fields:?}");
-    let indexes = collection.list_indexes().map_err(words)?;
-    ensure!(
-        indexes.len() == usize::from(model.index.is_some()),
-        "indexes {indexes:?}, not {:?}",
-        model.index
-    );
+    let indexes: BTreeSet<String> = collection.list_indexes().map_err(words)?.into_iter().collect();
+    let of_vector = model.index.map(|_| "v".to_owned());
+    let named: BTreeSet<String> = model.indexed.iter().cloned().chain(of_vector).collect();
+    ensure!(indexes == named, "indexes {indexes:?}, not {named:?}");
     if let Some(index) = model.index {
         let described = collection.describe_index("v").map_err(words)?;
         let is_right = described["metric_type"] == index.metric

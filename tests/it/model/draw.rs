@@ -56,7 +56,7 @@ pub fn change(collection: &Collection, random: &mut Random) -> Change {
     if collection.partitions.iter().any(|partition| partition.released) && random.below(4) == 0 {
         return Change::Load(Vec::new());
     }
-    match random.below(40) {
+    match random.below(44) {
         0..13 => insert(shape, partition, random),
         13..20 => {
             let key = |random: &mut Random| match collection.rows.as_slice() {
@@ -88,8 +88,16 @@ pub fn change(collection: &Collection, random: &mut Random) -> Change {
             let names = some_partitions(random);
             if names.is_empty() && random.coin() { Change::Flush } else { Change::Release(names) }
         }
+        39..42 => Change::IndexField { name: scalar(shape, random), wait: random.coin() },
+        42 => Change::DropFieldIndex(scalar(shape, random)),
         _ => Change::DeleteMatching { partition: None, filter: Drawer { shape, random }.filter(2) },
     }
+}
+
+/// The primary key or a field, now and then one of a kind that no index takes.
+fn scalar(shape: &Shape, random: &mut Random) -> String {
+    let fields: Vec<&Field> = shape.fields.iter().filter(|field| field.kind != Kind::Meta).collect();
+    if random.below(4) == 0 { "id".to_owned() } else { random.one(&fields).name.clone() }
 }
 
 fn insert(shape: &Shape, partition: Option<String>, random: &mut Random) -> Change {

@@ -26,6 +26,8 @@ pub struct Collection {
     /// Whether partitions that are created come in released.
     pub released: bool,
     pub index: Option<Index>,
+    /// Names of the scalar fields that have an index.
+    pub indexed: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +81,12 @@ pub enum Change {
         wait: bool,
     },
     DropIndex,
+    /// Of a scalar field.
+    IndexField {
+        name: String,
+        wait: bool,
+    },
+    DropFieldIndex(String),
     AddField(Field),
     CreatePartition(String),
     DropPartition(String),
@@ -131,6 +139,7 @@ impl State {
                     partitions: vec![partition(self.take_id())],
                     released: false,
                     index: None,
+                    indexed: BTreeSet::new(),
                 };
                 self.collections.insert(name.clone(), made);
             }
@@ -280,6 +289,14 @@ impl Collection {
             Change::Flush | Change::Compact { .. } => {}
             Change::CreateIndex { index, .. } => self.index = Some(*index),
             Change::DropIndex => self.index = None,
+            Change::IndexField { name, .. } => {
+                let field = self.shape.fields.iter().find(|field| field.name == *name);
+                if field.is_some_and(|field| field.kind.is_json() || field.kind.is_list()) {
+                    return Err(Code::InvalidParameter);
+                }
+                self.indexed.insert(name.clone());
+            }
+            Change::DropFieldIndex(name) => drop(self.indexed.remove(name)),
             Change::AddField(field) => {
                 if self.shape.fields.iter().any(|known| known.name == field.name)
                     || (!field.nullable && field.default.is_none())
