@@ -23,9 +23,10 @@ step format cargo fmt --all --check
 step clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 step tests cargo test --locked --workspace
 # The kernels of every level are compared with the scalar ones by the step before; here the engine runs on the lower ones.
-step tests-scalar env ELANUS_SIMD=scalar cargo test --locked -p elanus --lib --test it
+# Always the whole workspace: with fewer packages crates have fewer features, and are compiled again.
+step tests-scalar env ELANUS_SIMD=scalar cargo test --locked --workspace --lib --test it
 if grep -qw avx512bw /proc/cpuinfo; then
-    step tests-avx2 env ELANUS_SIMD=avx2 cargo test --locked -p elanus --lib --test it
+    step tests-avx2 env ELANUS_SIMD=avx2 cargo test --locked --workspace --lib --test it
 fi
 if [ -e ../shared/data/expand.py ]; then
     step large-sets tests/large.sh
@@ -37,7 +38,6 @@ if "${BENCH_PYTHON:-python3}" -c 'import duckdb, pyarrow.parquet' 2>/dev/null; t
 else
     printf '%-16s %s\n' peers "no pyarrow and duckdb here: not run"
 fi
-step bindings make --no-print-directory check-bindings
 step records python3 tests/bench/render.py --check
 step data make --no-print-directory data
 step c tests/c/run.sh

@@ -7,4 +7,4 @@ if [ ! -e "$sets/ready" ]; then
     python3 ../shared/data/expand.py "$sets" --small --set fashion-mnist-784-l2 --set morgan-2048-jaccard
     touch "$sets/ready"
 fi
-ELANUS_LARGE_SETS=$sets cargo test --locked -p elanus --test kinds -- --ignored --nocapture pixels_and_molecules
+ELANUS_LARGE_SETS=$sets cargo test --locked --workspace --test kinds -- --ignored --nocapture pixels_and_molecules

@@ -8,4 +8,4 @@ if ! "$python" -c 'import duckdb, pyarrow.parquet' 2>/dev/null; then
     echo "left out: $python has no pyarrow or no duckdb; set BENCH_PYTHON to one that has both"
     exit 0
 fi
-cargo test --locked -p elanus --test it exchange::peers -- --ignored
+cargo test --locked --workspace --test it exchange::peers -- --ignored

@@ -54,10 +54,14 @@ if [ "$mode" = tsan ]; then
     RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" cargo +"$nightly" build --quiet -Zbuild-std --target "$host" \
         --target-dir "$target" -p elanus-c
     build=$target/$host/debug
+elif [ "$mode" = plain ] || [ "$mode" = kill ]; then
+    # What users get.
+    cargo build --quiet --locked --release -p elanus-c
+    build=$target/release
 else
     level=1
     [ "$mode" = valgrind ] && level=0
-    cargo build --quiet -p elanus-c --config "profile.dev.opt-level=$level"
+    cargo build --quiet --locked -p elanus-c --config "profile.dev.opt-level=$level"
     build=$target/debug
 fi
 

@@ -71,3 +71,11 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_committed_is_what_would_be_written() {
+        assert!(super::run(true).unwrap(), "run `make bindings`");
+    }
+}

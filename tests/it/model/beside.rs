@@ -7,7 +7,7 @@ use super::tally::count;
 use crate::support::Random;
 use elanus::database::Database;
 use elanus::error::Code;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A reader, and what it may see: what there was when it refreshed, or at a later read. For one that comes upon a file
 /// that the writer has removed looks again, and goes on with what there is then.
@@ -15,13 +15,16 @@ pub struct Beside {
     database: Database,
     /// The names of when it refreshed.
     names: State,
+    /// Names that have meant something else since then, when it read: which of it a look again found is not known.
+    moved: BTreeSet<String>,
     /// The states that agree with every read so far, by the numbers of collections.
     possible: BTreeMap<u64, Vec<Model>>,
 }
 
 impl Beside {
     pub fn new(database: Database, now: &State) -> Beside {
-        let mut beside = Beside { database, names: State::default(), possible: BTreeMap::new() };
+        let mut beside =
+            Beside { database, names: State::default(), moved: BTreeSet::new(), possible: BTreeMap::new() };
         beside.saw(now);
         beside
     }
@@ -39,6 +42,7 @@ impl Beside {
         let seen = now.collections.values().map(|model| (model.id, self.as_seen(model))).collect();
         self.possible = seen;
         self.names = now.clone();
+        self.moved.clear();
     }
 
     /// What it may take for the newest state of a collection. What is released is its own affair: of a partition that it
@@ -66,8 +70,18 @@ impl Beside {
     pub fn read(&mut self, now: &State, random: &mut Random) -> Checked {
         let Some(name) = draw::name(&self.names, random) else { return Ok(()) };
         let id = self.names.find(&name).ok_or("no such collection")?.id;
-        let collection = self.database.collection(&name).map_err(words)?;
         let newest = now.collections.values().find(|model| model.id == id);
+        let meant = |state: &State, name: &str| state.find(name).map(|model| model.id);
+        let names = self.names.collections.keys().chain(self.names.aliases.keys());
+        self.moved.extend(names.filter(|name| meant(now, name) != meant(&self.names, name)).cloned());
+        let is_moved = self.moved.contains(&name);
+        if is_moved && (newest.is_some() || now.find(&name).is_some()) {
+            return self.refresh(now);
+        }
+        let collection = match self.database.collection(&name) {
+            Err(error) if is_moved && error.code() == Code::CollectionNotFound => return self.refresh(now),
+            found => found.map_err(words)?,
+        };
         if collection.count().is_err_and(|error| error.code() == Code::Closed) {
             ensure!(newest.is_none(), "{name} is closed");
             return self.refresh(now);

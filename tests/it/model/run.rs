@@ -167,7 +167,10 @@ impl Run {
         self.was_full |= disk == Disk::Full;
         let is_poisoned =
             self.was_full && outcome.as_ref().is_err_and(|error| error.code() == Code::Poisoned);
-        let is_fault = (disk != Disk::Good || is_poisoned) && outcome.is_err() && expected.is_ok();
+        let is_fault = is_poisoned || (disk != Disk::Good && outcome.is_err() && expected.is_ok());
+        if expected.is_err() {
+            after = self.state.clone();
+        }
         if !is_fault {
             agree(outcome, &expected).map_err(|why| format!("{why}: {op:?}"))?;
         }
