@@ -150,9 +150,15 @@ impl Run {
         let database = self.database().clone();
         let outcome = call(&database, &self.state, &op, &mut self.random);
         drop(database);
+        // The background may have come upon the full disk, and told nobody yet.
+        self.was_full |= disk == Disk::Full;
         if is_nothing_left(&outcome) {
             self.check_always_true(&op)?;
-            return if disk == Disk::Dying { self.reborn(&op, self.state.clone(), true) } else { Ok(()) };
+            if disk == Disk::Dying {
+                return self.reborn(&op, self.state.clone(), true);
+            }
+            self.disk.heal();
+            return Ok(());
         }
         let given = outcome.as_ref().map_or(&[][..], |answer| &answer.ids[..]);
         if is_auto && let Op::On(name, _) = &op {
@@ -163,8 +169,6 @@ impl Run {
         let mut after = self.state.clone();
         let expected = after.apply(&op, given);
         count(if expected.is_ok() { "changes" } else { "changes that were refused" }, 1);
-        // The background may have come upon the full disk, and told nobody yet.
-        self.was_full |= disk == Disk::Full;
         let is_poisoned =
             self.was_full && outcome.as_ref().is_err_and(|error| error.code() == Code::Poisoned);
         let is_fault = is_poisoned || (disk != Disk::Good && outcome.is_err() && expected.is_ok());
