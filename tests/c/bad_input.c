@@ -303,7 +303,7 @@ static void indexes(void) {
     REFUSED(ELANUS_CODE_INVALID_PARAMETER, "efConstruction", "[8, 512]",
             index_with("v", "{\"index_type\":\"HNSW\",\"metric_type\":\"L2\",\"params\":{\"efConstruction\":7}}"));
     REFUSED(ELANUS_CODE_FIELD_NOT_FOUND, "nope", "", index_with("nope", "{\"index_type\":\"FLAT\",\"metric_type\":\"L2\"}"));
-    REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "field tag", "VarChar", index_with("tag", "{\"index_type\":\"FLAT\",\"metric_type\":\"L2\"}"));
+    REFUSED(ELANUS_CODE_INDEX_TYPE_NOT_SUPPORTED, "scalar field", "[Trie INVERTED]", index_with("tag", "{\"index_type\":\"FLAT\",\"metric_type\":\"L2\"}"));
     REFUSED(ELANUS_CODE_INDEX_NOT_FOUND, "nope", "", elanus_index_describe(collection, "nope", &error));
     REFUSED(ELANUS_CODE_INDEX_NOT_FOUND, "nope", "",
             elanus_index_get_progress(collection, "nope", &progress, &error));
