@@ -1,6 +1,7 @@
 //! Building the index of a segment, and putting it in its place.
 
 use crate::collection::core::Core;
+use crate::collection::definitions::forget_index;
 use crate::collection::types::{Definition, Progress};
 use crate::database::meta::{IndexFileMeta, SegmentMeta};
 use crate::error::{Code, Error, Result};
@@ -13,8 +14,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-use super::definitions::forget_index;
 
 /// The seed of every build: a build is a pure function of rows and parameters.
 const SEED: u64 = 0x656c616e7573;
@@ -246,6 +245,7 @@ impl Core {
     fn show_index(&self, definition: &Arc<Definition>, built: Vec<Built>, define: bool) {
         let mut writer = self.writer.lock();
         if define && let Some(old) = writer.definitions.define(definition.clone()) {
+            self.build_failures.lock().remove(&old.id);
             writer.sealed.iter_mut().for_each(|view| view.drop_index(old.id));
         }
         for Built { segment, file } in built {

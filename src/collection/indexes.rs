@@ -81,6 +81,7 @@ impl Core {
             forget_index(meta, &definition.field);
             Ok(())
         })?;
+        self.build_failures.lock().remove(&definition.id);
         let mut writer = self.writer.lock();
         writer.definitions.remove(definition.id);
         writer.sealed.iter_mut().for_each(|view| view.drop_index(definition.id));

@@ -107,7 +107,11 @@ impl Core {
         loop {
             let definitions = self.snapshot.load().definitions.clone();
             let built = match &merged {
-                Some(merged) => self.index_merged(job, merged, &definitions, pace)?,
+                Some(merged) => {
+                    // Fields may have been added since it was written, and have an index among these.
+                    merged.sealed.grow(&self.schema);
+                    self.index_merged(job, merged, &definitions, pace)?
+                }
                 None => Vec::new(),
             };
             let _definitions = loop {
@@ -172,7 +176,7 @@ impl Core {
     fn commit_merged(&self, job: &Job, merged: Option<&mut Merged>, built: &[Built]) -> Result<bool> {
         self.check_open()?;
         if let Some(merged) = &merged {
-            // A field may have been added since it was written.
+            // A field may have been added since it was indexed.
             merged.sealed.grow(&self.schema);
         }
         let known: BTreeSet<u64> = self.with_meta(|meta| meta.segments.iter().map(|s| s.id).collect())?;

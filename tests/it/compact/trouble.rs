@@ -182,3 +182,29 @@ fn a_field_is_added_after_a_segment_went() {
     assert_eq!(collection.count_matching("x == 7 and id != 5", "").unwrap(), 119);
     assert_eq!(collection.statistics().unwrap()["sealed_segments"], 1);
 }
+
+/// While the merged segment gets its index, a field is added and gets one too.
+#[test]
+fn a_field_is_added_and_indexed_during_a_merge() {
+    let disk = FaultDisk::new();
+    let database = open_on(&disk, Options { index_min_rows: 1, ..by_hand() });
+    let collection = segmented(&database, 3, 60);
+    create(&collection, r#"{"index_type":"IVF_FLAT","metric_type":"L2","params":{"nlist":2}}"#, true);
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let progress = |_, _| {
+        // The first comes before the rows are written, the second before they are indexed.
+        if calls.fetch_add(1, Ordering::Relaxed) == 1 {
+            let field = r#"{"name":"x","data_type":"Int8","default_value":7}"#;
+            collection.add_field(elanus::schema::Field::from_json(field).unwrap()).unwrap();
+            let (description, on_conflict) = ("{}", OnConflict::Replace);
+            let request = IndexRequest { field: "x", description, name: None, on_conflict, wait: true };
+            collection.create_index(&request, None).unwrap();
+        }
+        true
+    };
+    collection.compact(true, Some(&progress)).unwrap();
+    assert!(calls.into_inner() > 2);
+    assert_eq!(number(&collection, "sealed_segments"), 1);
+    assert_eq!(collection.index_state("x").unwrap(), IndexState::Finished);
+    assert_eq!(collection.count_matching("x == 7", "").unwrap(), 180);
+}
