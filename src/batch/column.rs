@@ -101,8 +101,7 @@ where
         ArrowType::Int64 => column.as_primitive::<Int64Type>().iter().collect(),
         _ => return Err(wrong_type(field, column)),
     };
-    let bits = T::DATA_TYPE.primitive_width().unwrap_or(8) as u32 * 8;
-    let (low, high) = (i64::MIN >> (64 - bits), i64::MAX >> (64 - bits));
+    let (low, high) = field.data_type.integer_range().unwrap_or((i64::MIN, i64::MAX));
     let narrow = |(row, number): (usize, &Option<i64>)| match number {
         None => Ok(None),
         Some(number) => T::Native::try_from(*number).map(Some).map_err(|_| {

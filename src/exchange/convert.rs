@@ -61,8 +61,11 @@ fn narrowed<T: ArrowPrimitiveType<Native: TryFrom<i64>>>(
 
 /// An integer that its field has no room for.
 pub fn out_of_range(field: &Field, row: u64, value: impl std::fmt::Display) -> Error {
-    let name = field.data_type.name();
-    Error::invalid(format!("row {row}: field {}: the value {value} is out of range of {name}", field.name))
+    let (name, of) = (&field.name, field.data_type.name());
+    let (low, high) = field.data_type.integer_range().unwrap_or((i64::MIN, i64::MAX));
+    Error::invalid(format!(
+        "row {row}: field {name}: the value {value} is out of range of {of}: [{low}, {high}]"
+    ))
 }
 
 /// Floats of either width, and integers, as floats of the field: rounded to the nearest, as in Milvus. Other columns stay as

@@ -52,12 +52,11 @@ fn check_default(field: &Field, value: &Value) -> Result<()> {
         ))),
         _ => Err(clash(field, value)),
     };
+    if let Some((low, high)) = field.data_type.integer_range() {
+        return ints(low, high);
+    }
     match field.data_type {
         Bool if value.is_boolean() => Ok(()),
-        Int8 => ints(i8::MIN.into(), i8::MAX.into()),
-        Int16 => ints(i16::MIN.into(), i16::MAX.into()),
-        Int32 => ints(i32::MIN.into(), i32::MAX.into()),
-        Int64 => ints(i64::MIN, i64::MAX),
         Float => match value.as_f64() {
             Some(x) if (x as f32).is_finite() => Ok(()),
             Some(x) => {
@@ -79,7 +78,7 @@ fn check_default(field: &Field, value: &Value) -> Result<()> {
             "type not support default_value, type:{}, name:{name}",
             field.data_type.name()
         ))),
-        Bool | Double => Err(clash(field, value)),
+        _ => Err(clash(field, value)),
     }
 }
 

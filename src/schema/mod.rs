@@ -102,6 +102,17 @@ impl DataType {
         Self::ALL.into_iter().find(|t| t.name().eq_ignore_ascii_case(&plain))
     }
 
+    /// The least and the greatest value of an integer type.
+    pub fn integer_range(self) -> Option<(i64, i64)> {
+        match self {
+            DataType::Int8 => Some((i8::MIN.into(), i8::MAX.into())),
+            DataType::Int16 => Some((i16::MIN.into(), i16::MAX.into())),
+            DataType::Int32 => Some((i32::MIN.into(), i32::MAX.into())),
+            DataType::Int64 => Some((i64::MIN, i64::MAX)),
+            _ => None,
+        }
+    }
+
     /// Whether its values are vectors.
     pub fn is_vector(self) -> bool {
         matches!(self, DataType::BinaryVector | DataType::FloatVector)
