@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering;
 
 /// Bytes of a block of rows that serves all queries while it is in the second-level cache.
 const BLOCK_BYTES: usize = 1 << 18;
+/// Allowed rows that are asked for before they are scored: they lie apart, where the processor does not look by itself.
+const AHEAD: usize = 4;
 
 /// A query bound to a metric and the raw vectors of a segment. Smaller is closer: squared L2, -IP, -COSINE.
 #[derive(Clone, Copy)]
@@ -75,7 +77,17 @@ pub fn scan(metric: Metric, vectors: &FloatVectors, probe: &Probe, tops: &mut [T
             let mut push = |row: u32| top.push(exact.score(row), row);
             match &allow {
                 None => block.clone().for_each(|row| push(row as u32)),
-                Some(allow) => allow.set_indices_u32().for_each(|row| push(first as u32 + row)),
+                Some(allow) => {
+                    let rows = || allow.set_indices_u32().map(|row| first as u32 + row);
+                    let mut ahead = rows();
+                    ahead.by_ref().take(AHEAD).for_each(|row| exact.prefetch(row));
+                    for row in rows() {
+                        if let Some(next) = ahead.next() {
+                            exact.prefetch(next);
+                        }
+                        push(row);
+                    }
+                }
             }
         }
     }

@@ -54,7 +54,7 @@ impl Flat {
             }
             source.scan(0..rows, seekers.all, seekers.list, seekers.buffers);
             for ((seeker, query), top) in seekers.list.iter_mut().zip(queries).zip(tops) {
-                seeker.finish(&Exact::new(self.metric, &self.vectors, query), probe.stop, top);
+                seeker.finish(&self.shadow, &Exact::new(self.metric, &self.vectors, query), probe.stop, top);
             }
         }
     }
@@ -70,8 +70,8 @@ impl Index for Flat {
         self.vectors.len()
     }
 
-    fn cost(&self, _probe: &Probe, _allowed: usize) -> f64 {
-        scan::all_codes(self.vectors.len())
+    fn cost(&self, _probe: &Probe, allowed: usize) -> f64 {
+        scan::some_codes(self.vectors.len() as f64, allowed as f64)
     }
 
     fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {

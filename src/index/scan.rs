@@ -24,6 +24,14 @@ const LANES: usize = 8;
 const AHEAD: usize = 2;
 /// Scoring a row exactly costs about as much as scanning so many codes: four times the bytes, from random places.
 pub const EXACT_COST: usize = 8;
+/// The same in codes that are scored one by one.
+const EXACT_COST_SPARSE: usize = 4;
+/// The same in rows that are asked whether they are allowed.
+const EXACT_COST_TESTS: usize = 64;
+/// Codes that are scored one by one, but asked for together.
+const AT_ONCE: usize = 256;
+/// In a block of which fewer than one row in so many is allowed, codes are scored one by one.
+const SPARSE: usize = 4;
 
 /// One query on its way through the codes.
 pub struct Seeker {
@@ -32,11 +40,15 @@ pub struct Seeker {
     uppers: TopK,
     /// Rows that may be among the best, by lower bound.
     candidates: Vec<(f32, u32)>,
+    /// Places, and their rows, whose codes wait to be scored together.
+    waiting: (Vec<u32>, Vec<u32>),
+    dots: Vec<i32>,
 }
 
 impl Default for Seeker {
     fn default() -> Seeker {
-        Seeker { query: sq7::Query::default(), uppers: TopK::new(0), candidates: Vec::new() }
+        let (query, uppers) = (sq7::Query::default(), TopK::new(0));
+        Seeker { query, uppers, candidates: Vec::new(), waiting: Default::default(), dots: Vec::new() }
     }
 }
 
@@ -45,26 +57,44 @@ impl Seeker {
         shadow.query(query, &mut self.query);
         self.uppers.reset(k);
         self.candidates.clear();
+        self.forget_waiting();
     }
 
-    /// Shows it single places, all of them allowed; `rows` has the row of each place.
-    pub fn show(&mut self, shadow: &Shadow, places: &[u32], rows: &[u32], buffers: &mut Buffers) {
-        buffers.dots.resize(places.len(), 0);
-        let codes = shadow.codes(0..shadow.norms().len());
-        kernel::dot_code_gather(&self.query.bytes, codes, places, &mut buffers.dots);
-        let Seeker { query, uppers, candidates, .. } = self;
-        for (&place, &dot) in places.iter().zip(&buffers.dots) {
-            let at = place as usize;
-            let (score, slack) = (query.score(dot, shadow.norms()[at]), query.slack(shadow.errors()[at]));
-            if score - slack <= uppers.threshold() {
-                candidates.push((score - slack, rows[at]));
-                uppers.push(score + slack, rows[at]);
+    /// Shows it single places with their rows, all of them allowed. They lie apart, so many are read at once: those of
+    /// several calls.
+    pub fn show(&mut self, shadow: &Shadow, places: impl Iterator<Item = (u32, u32)>) {
+        for (place, row) in places {
+            self.waiting.0.push(place);
+            self.waiting.1.push(row);
+            if self.waiting.0.len() == AT_ONCE {
+                self.score_waiting(shadow);
             }
         }
     }
 
+    fn score_waiting(&mut self, shadow: &Shadow) {
+        let Seeker { query, uppers, candidates, waiting: (places, rows), dots } = self;
+        dots.resize(places.len(), 0);
+        kernel::dot_code_gather(&query.bytes, shadow.codes(0..shadow.norms().len()), places, dots);
+        for ((&place, &row), &dot) in places.iter().zip(rows.iter()).zip(dots.iter()) {
+            let at = place as usize;
+            let (score, slack) = (query.score(dot, shadow.norms()[at]), query.slack(shadow.errors()[at]));
+            if score - slack <= uppers.threshold() {
+                candidates.push((score - slack, row));
+                uppers.push(score + slack, row);
+            }
+        }
+        self.forget_waiting();
+    }
+
+    fn forget_waiting(&mut self) {
+        self.waiting.0.clear();
+        self.waiting.1.clear();
+    }
+
     /// Scores candidates exactly, the most hopeful first.
-    pub fn finish(&mut self, exact: &Exact, stop: &AtomicBool, top: &mut TopK) {
+    pub fn finish(&mut self, shadow: &Shadow, exact: &Exact, stop: &AtomicBool, top: &mut TopK) {
+        self.score_waiting(shadow);
         let limit = self.uppers.threshold();
         self.candidates.retain(|(lower, _)| *lower <= limit);
         self.candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -92,6 +122,8 @@ pub struct Buffers {
     bytes: Vec<i8>,
     dots: Vec<i32>,
     lowers: Vec<f32>,
+    /// The allowed places of a block, with their rows.
+    allowed: Vec<(u32, u32)>,
 }
 
 /// What a scan reads: codes and which rows count.
@@ -127,11 +159,14 @@ impl Source<'_> {
                 return shown;
             }
             let block = first..(first + most).min(places.end);
-            let allowed = self.allowed_in(&block);
-            if allowed == 0 {
+            let allowed = self.allowed_in(&block, &mut buffers.allowed);
+            shown += allowed;
+            if allowed * SPARSE < block.len() {
+                for &i in active {
+                    seekers[i as usize].show(self.shadow, buffers.allowed.iter().copied());
+                }
                 continue;
             }
-            shown += allowed;
             buffers.dots.resize(active.len() * block.len(), 0);
             kernel::dot_code_block(
                 &buffers.bytes,
@@ -146,12 +181,26 @@ impl Source<'_> {
         shown
     }
 
-    /// How many rows of a block are allowed.
-    fn allowed_in(&self, block: &Range<usize>) -> usize {
+    /// How many rows of a block are allowed, and which if there is a filter.
+    fn allowed_in(&self, block: &Range<usize>, places: &mut Vec<(u32, u32)>) -> usize {
+        places.clear();
+        let Some(allow) = self.allow else { return block.len() };
         match self.rows {
-            None => self.allow.map_or(block.len(), |a| a.slice(block.start, block.len()).count_set_bits()),
-            Some(rows) => allowed_of(self.allow, &rows[block.start - self.first..block.end - self.first]),
+            None => {
+                let set = allow.slice(block.start, block.len());
+                places.extend(set.set_indices_u32().map(|at| block.start as u32 + at).map(|at| (at, at)));
+            }
+            Some(_) => {
+                let named = block.clone().map(|place| (place as u32, self.row(place)));
+                places.extend(named.filter(|&(_, row)| allow.value(row as usize)));
+            }
         }
+        places.len()
+    }
+
+    /// The row of a place.
+    fn row(&self, place: usize) -> u32 {
+        self.rows.map_or(place as u32, |rows| rows[place - self.first])
     }
 
     /// Keeps the rows of a block that may be among the best.
@@ -170,7 +219,7 @@ impl Source<'_> {
             }
             for (i, &lower) in lowers.iter().enumerate() {
                 let at = lane * LANES + i;
-                let row = self.rows.map_or((first + at) as u32, |rows| rows[first + at - self.first]);
+                let row = self.row(first + at);
                 if lower <= limit && self.allow.is_none_or(|allow| allow.value(row as usize)) {
                     candidates.push((lower, row));
                     uppers.push(query.score(dots[at], norms[at]) + query.slack(errors[at]), row);
@@ -194,4 +243,10 @@ pub fn allowed_of(allow: Option<&BooleanBuffer>, rows: &[u32]) -> usize {
 /// What scanning so many codes costs, in exact scores of a row.
 pub fn all_codes(codes: usize) -> f64 {
     codes as f64 / EXACT_COST as f64
+}
+
+/// What scanning the codes of so many rows for those that are allowed costs, in exact scores of a row.
+pub fn some_codes(rows: f64, allowed: f64) -> f64 {
+    let sparse = rows / EXACT_COST_TESTS as f64 + allowed / EXACT_COST_SPARSE as f64;
+    sparse.min(rows / EXACT_COST as f64)
 }

@@ -137,7 +137,7 @@ impl Saved {
 }
 
 /// Numbers in -1..1.
-fn noise(seed: u64) -> impl FnMut() -> f32 {
+pub fn noise(seed: u64) -> impl FnMut() -> f32 {
     let mut random = Random::new(seed);
     move || (random.number() >> 40) as f32 / (1 << 23) as f32 - 1.0
 }

@@ -1,6 +1,9 @@
 //! Dynamic keys, nulls, default values, arrays and added fields: a collection against plain JSON rows, through flush,
 //! compaction, deletes, reopening and a reader beside.
 
+mod added;
+mod bad_rows;
+
 use crate::support::{Random, ids_of, keys, options, search_options, vectors};
 use arrow_array::builder::{Int32Builder, ListBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
@@ -211,13 +214,6 @@ const FILTERS: &[(&str, Holds)] = &[
     }),
 ];
 
-const LATER: &[(&str, Holds)] = &[
-    ("late is null", |row| row["late"].is_null()),
-    ("late >= 0", |row| row["late"].is_i64()),
-    ("later == 'x'", |row| row["later"] == "x"),
-    ("not (late == 3)", |row| row["late"].as_i64().is_some_and(|n| n != 3)),
-];
-
 /// Every row, and what every filter finds by query, count and search, is what plain rows say.
 fn check(collection: &Collection, model: &Model, filters: &[(&str, Holds)]) {
     let found = collection.query("id >= 0", &all_fields()).unwrap();
@@ -284,107 +280,6 @@ fn rows_of_every_kind_against_plain_rows() {
 }
 
 #[test]
-fn fields_are_added_to_rows_in_files_in_the_log_and_in_memory() {
-    let disk = FaultDisk::new();
-    let mut writer = database(&disk, false);
-    let mut collection = writer.create_collection("c", Schema::from_json(SCHEMA).unwrap()).unwrap();
-    let (mut model, mut random) = (Model::new(), Random(4));
-    insert(&collection, &mut model, &mut random, 0..60);
-    collection.flush().unwrap();
-    insert(&collection, &mut model, &mut random, 60..80);
-    let reader = database(&disk, true);
-    let read = reader.collection("c").unwrap();
-    check(&read, &model, FILTERS);
-    let before = collection.query("id < 5", &all_fields()).unwrap();
-
-    let add = |text: &str| collection.add_field(Field::from_json(text).unwrap());
-    add(r#"{"name":"late","data_type":"Int64","nullable":true}"#).unwrap();
-    add(r#"{"name":"later","data_type":"VarChar","max_length":5,"default_value":"x"}"#).unwrap();
-    let added: Vec<_> = FILTERS.iter().chain(LATER).copied().collect();
-    model.values_mut().for_each(|row| (row["late"], row["later"]) = (Value::Null, json!("x")));
-    check(&collection, &model, &added);
-    assert_eq!(before.columns.num_columns(), 10, "what was found stays as it was");
-    insert(&collection, &mut model, &mut random, 80..90);
-    // Rows that have the new fields.
-    let mut row = random_row(&mut random, 90);
-    let mut given = batch(std::slice::from_ref(&row)).columns().to_vec();
-    let mut names = batch(std::slice::from_ref(&row)).schema().fields().to_vec();
-    for (name, values) in [
-        ("late", Arc::new(Int64Array::from(vec![3])) as ArrayRef),
-        ("later", Arc::new(StringArray::from(vec!["y"]))),
-    ] {
-        names.push(Arc::new(arrow_schema::Field::new(name, values.data_type().clone(), true)));
-        given.push(values);
-    }
-    let schema = Arc::new(arrow_schema::Schema::new(names));
-    collection.insert(RecordBatch::try_new(schema, given).unwrap()).unwrap();
-    (row["late"], row["later"]) = (json!(3), json!("y"));
-    model.insert(90, stored(row));
-    check(&collection, &model, &added);
-    // A reader learns of the fields and of the log's rows at once.
-    assert!(read.query("late is null", &QueryOptions::default()).is_ok(), "a dynamic key until then");
-    reader.refresh().unwrap();
-    check(&read, &model, &added);
-    check(&database(&disk, true).collection("c").unwrap(), &model, &added);
-
-    // The log has records of before and of after.
-    drop((collection, writer));
-    writer = database(&disk, false);
-    collection = writer.collection("c").unwrap();
-    check(&collection, &model, &added);
-    collection.flush().unwrap();
-    check(&collection, &model, &added);
-    delete(&collection, &mut model, "late is null and id < 30", |row| {
-        row["late"].is_null() && row["id"].as_i64() < Some(30)
-    });
-    collection.compact(true, None).unwrap();
-    check(&collection, &model, &added);
-    reader.refresh().unwrap();
-    check(&read, &model, &added);
-    drop((collection, writer));
-    check(&database(&disk, false).collection("c").unwrap(), &model, &added);
-}
-
-#[test]
-fn searches_go_on_while_fields_are_added() {
-    let disk = FaultDisk::new();
-    let writer = database(&disk, false);
-    let collection = writer.create_collection("c", Schema::from_json(SCHEMA).unwrap()).unwrap();
-    let (mut model, mut random) = (Model::new(), Random(5));
-    insert(&collection, &mut model, &mut random, 0..200);
-    collection.flush().unwrap();
-    insert(&collection, &mut model, &mut random, 200..260);
-    let done = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    let found = collection.query("n is not null or id >= 0", &all_fields()).unwrap();
-                    assert_eq!(found.columns.num_rows(), 260);
-                    // As many as the schema had at one time.
-                    let names = found.columns.schema();
-                    assert!(
-                        names
-                            .fields()
-                            .iter()
-                            .skip(10)
-                            .enumerate()
-                            .all(|(at, f)| f.name() == &format!("f{at}"))
-                    );
-                }
-            });
-        }
-        for at in 0..20 {
-            let text = format!(r#"{{"name":"f{at}","data_type":"Int32","nullable":true}}"#);
-            collection.add_field(Field::from_json(&text).unwrap()).unwrap();
-        }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
-    });
-    assert_eq!(collection.schema().fields().len(), 30);
-    assert_eq!(collection.count_matching("f19 is null", "").unwrap(), 260);
-}
-
-#[test]
 fn output_fields_of_dynamic_keys() {
     let writer = database(&FaultDisk::new(), false);
     let collection = writer.create_collection("c", Schema::from_json(SCHEMA).unwrap()).unwrap();
@@ -415,135 +310,6 @@ fn output_fields_of_dynamic_keys() {
     assert_eq!((error.code(), error.message()), (Code::FieldNotFound, "field color not exist"));
     let error = plain.insert(batch(&[random_row(&mut random, 1)])).err().unwrap();
     assert_eq!((error.code(), error.message()), (Code::FieldNotFound, "field dyn not exist"));
-}
-
-/// One row of the schema, with some of its columns in others' place.
-fn one_row(replaced: &[(&str, ArrayRef)]) -> RecordBatch {
-    let row =
-        json!({"id": 1, "n": 1, "d": 1.0, "s": "s", "b": true, "j": 1, "ai": [1], "at": [], "$meta": {}});
-    let plain = batch(&[row]);
-    let schema = plain.schema();
-    let kept = schema.fields().iter().zip(plain.columns());
-    let kept = kept.map(|(field, column)| (field.name().as_str(), column.clone()));
-    let kept = kept.filter(|(name, _)| replaced.iter().all(|(other, _)| other != name));
-    let all: Vec<_> =
-        kept.chain(replaced.iter().cloned()).map(|(name, column)| (name, column, true)).collect();
-    RecordBatch::try_from_iter_with_nullable(all).unwrap()
-}
-
-#[test]
-fn bad_rows_leave_nothing_behind() {
-    let writer = database(&FaultDisk::new(), false);
-    let collection = writer.create_collection("c", Schema::from_json(SCHEMA).unwrap()).unwrap();
-    let ints = |values: &[i32]| {
-        let mut list = ListBuilder::new(Int32Builder::new());
-        list.values().append_slice(values);
-        list.append(true);
-        Arc::new(list.finish()) as ArrayRef
-    };
-    let strings = |values: &[Option<&str>]| {
-        let mut list = ListBuilder::new(StringBuilder::new());
-        values.iter().for_each(|value| list.values().append_option(*value));
-        list.append(true);
-        Arc::new(list.finish()) as ArrayRef
-    };
-    let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
-    let long = format!("{{\"k\":\"{}\"}}", "x".repeat(65536 - 7));
-    let null = || Arc::new(NullArray::new(1)) as ArrayRef;
-    let cases: Vec<(&str, ArrayRef, &str)> = vec![
-        (
-            "n",
-            Arc::new(Int64Array::from(vec![40_000])),
-            "the 0th element (40000) out of range: [-32768, 32767]",
-        ),
-        ("n", text("1"), "field n holds Int16, got a column of Utf8"),
-        (
-            "s",
-            text("123456789012345678901"),
-            "length of varchar field s exceeds max length, row number: 0, length: 21, max length: 20",
-        ),
-        ("at", null(), "field at holds Array, got a column of Null"),
-        ("id", Arc::new(Int64Array::from(vec![None])), "field id has a null at row 0, but is not nullable"),
-        ("ai", ints(&[1, 2, 3, 4, 5]), "field ai: the length (5) of 0th array exceeds max capacity (4)"),
-        ("ai", strings(&[Some("a")]), "field ai holds Int32, got a column of Utf8"),
-        (
-            "at",
-            strings(&[Some("a"), Some("123456789")]),
-            "length of Array array field \"at\" exceeds max length, row number: 0, array index: 1, length: 9, max length: 8",
-        ),
-        ("at", strings(&[None]), "an element of an array: field at has a null at row 0"),
-        (
-            "j",
-            text(&long),
-            "length of json field j exceeds max length, row number: 0, length: 65537, max length: 65536",
-        ),
-        ("j", text("{"), "the value of json field j is not JSON"),
-        (
-            "d",
-            Arc::new(Float64Array::from(vec![f64::INFINITY])),
-            "field d, row 0: value '+Inf' is not a number or infinity",
-        ),
-        ("big", text(&"x".repeat(65536)), "length of json field $meta exceeds max length"),
-        (
-            "dyn",
-            Arc::new(Float64Array::from(vec![f64::NAN])),
-            "dynamic field dyn, row 0: value 'NaN' is not a number or infinity",
-        ),
-        ("$meta", text("[1]"), "the value of json field $meta is not a JSON object"),
-        ("$meta", text(r#"{"$meta":1}"#), "cannot set key to: $meta"),
-        ("$meta", text(r#"{"n":1}"#), "dynamic field name cannot include the static field name: n"),
-        ("$meta", text(r#"{"color":1}"#), "dynamic key color is in $meta and a column of its own"),
-    ];
-    for (name, column, why) in cases {
-        let error = collection.insert(one_row(&[(name, column)])).err().expect(why);
-        assert_eq!(error.code(), Code::InvalidParameter, "{error:?}");
-        assert!(error.message().contains(why), "{}\n  not: {why}", error.message());
-    }
-    assert_eq!(collection.count().unwrap(), 0);
-
-    // At the limits.
-    let fits = format!("{{\"k\":\"{}\"}}", "x".repeat(65536 - 8));
-    assert_eq!(fits.len(), 65536);
-    collection.insert(one_row(&[("j", text(&fits)), ("ai", ints(&[1, 2, 3, 4])), ("n", null())])).unwrap();
-    collection.insert(one_row(&[("n", Arc::new(Int64Array::from(vec![-32_768]))), ("s", null())])).unwrap();
-    collection
-        .insert(one_row(&[("$meta", text(r#" {"a":{"b":[1,2.50]}} "#)), ("more", text("é\"\n"))]))
-        .unwrap();
-    let rows = collection.query("more == 'é\"\\n' and a['b'][1] == 2.5", &all_fields()).unwrap();
-    assert_eq!(rows_of(&rows.columns)[0]["$meta"], json!({"a": {"b": [1, 2.5]}, "more": "é\"\n"}));
-
-    for (filter, why) in [
-        ("n == 'a'", "comparisons between Int16 and VarChar are not supported"),
-        ("ai['x'] == 1", "can only access array field with integer index: ai"),
-        ("ai[0][1] == 1", "can only access array field with integer index: ai"),
-        ("ai > [1]", "comparisons between Array and Array are not supported"),
-        ("ai == at", "comparisons between Array and Array are not supported"),
-        ("ai == ['a']", "cannot cast value to Int32"),
-        ("ai == 1", "comparisons between Array and Int64 are not supported"),
-        (
-            "array_contains(ai, 'a')",
-            "contains operation can't compare between array element type: Int32 and VarChar",
-        ),
-        (
-            "array_contains_all(at, [1])",
-            "contains_all operation can't compare between array element type: VarChar and Int64",
-        ),
-        ("array_contains(n, 1)", "contains operation are only supported on json or array fields now, got: n"),
-        (
-            "array_length(n) == 1",
-            "array_length operation are only supported on json or array fields now, got: n",
-        ),
-        ("1 < ai < 3", "comparisons between Array and Int64 are not supported"),
-        ("exists ai", "exists operations are only supportted on json field, got:Array"),
-        ("1 is null", "'is null' can only be used on single fields, but got: 1"),
-        ("n is nothing", "mismatched input 'is'"),
-        ("n is not 3", "mismatched input 'is'"),
-    ] {
-        let error = collection.query(filter, &QueryOptions::default()).err().expect(filter);
-        assert!(error.message().contains(why), "{filter}: {}\n  not: {why}", error.message());
-    }
-    let error = collection.delete_matching("id is not null", "").err().unwrap();
-    assert!(error.message().contains("delete plan can't be empty or always true"), "{}", error.message());
 }
 
 #[test]

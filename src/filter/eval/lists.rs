@@ -8,7 +8,7 @@ use crate::filter::value::Value;
 use crate::schema::DataType;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, make_array};
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_data::transform::MutableArrayData;
 use std::ops::Range;
 
@@ -43,8 +43,8 @@ pub fn rows(
     match test {
         Test::Length(op, length) => each(&|range| op.holds(Some((range.len() as i64).cmp(length)))),
         Test::Contains(Contains::One | Contains::Any, values) => {
-            let wanted = scalar(lists.values(), element, &Test::In(values.clone()))?;
-            each(&|mut range| range.any(|place| wanted.value(place)))
+            let wanted = scalar(lists.values(), element, &Test::In(values.clone()), None)?;
+            Ok(any(lists, &wanted))
         }
         Test::Contains(Contains::All, values) => {
             let wanted = one_by_one(lists, element, values)?;
@@ -62,11 +62,32 @@ pub fn rows(
     }
 }
 
+/// The arrays that have one of the wanted elements.
+fn any(lists: &ListArray, wanted: &BooleanBuffer) -> BooleanBuffer {
+    let offsets = lists.value_offsets();
+    let mut bits = BooleanBufferBuilder::new(lists.len());
+    bits.append_n(lists.len(), false);
+    let mut row = 0;
+    for place in wanted.set_indices() {
+        // Of slices of arrays the first and the last elements are in no row.
+        while row < lists.len() && offsets[row + 1] as usize <= place {
+            row += 1;
+        }
+        if row == lists.len() {
+            break;
+        }
+        if offsets[row] as usize <= place {
+            bits.set_bit(row, true);
+        }
+    }
+    bits.finish()
+}
+
 /// For each of the values, which elements are equal to it.
 fn one_by_one(lists: &ListArray, element: DataType, values: &[Value]) -> Result<Vec<BooleanBuffer>> {
     let equal = |value: &Value| {
         let test = Test::Compare(Compare::Equal, value.clone());
-        scalar(lists.values(), element, &test)
+        scalar(lists.values(), element, &test, None)
     };
     values.iter().map(equal).collect()
 }

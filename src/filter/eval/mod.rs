@@ -6,6 +6,7 @@ mod pairs;
 pub mod places;
 mod scalars;
 mod seek;
+mod texts;
 mod ways;
 
 use crate::error::{Error, Result};
@@ -167,7 +168,13 @@ fn by_cost<'p>(parts: &'p [Predicate], table: &Table) -> Vec<&'p Predicate> {
     ordered
 }
 
-fn scalar(array: &ArrayRef, data_type: DataType, test: &Test) -> Result<BooleanBuffer> {
+/// A condition on an array of booleans, numbers or texts. Values that are not `among` may get either bit.
+fn scalar(
+    array: &ArrayRef,
+    data_type: DataType,
+    test: &Test,
+    among: Option<&BooleanBuffer>,
+) -> Result<BooleanBuffer> {
     let found = match data_type {
         DataType::Bool => array.as_boolean_opt().and_then(|bits| scalars::bools(bits.values(), test)),
         DataType::Int8 => {
@@ -188,7 +195,7 @@ fn scalar(array: &ArrayRef, data_type: DataType, test: &Test) -> Result<BooleanB
         DataType::Double => {
             array.as_primitive_opt::<Float64Type>().and_then(|a| scalars::numbers(a.values(), test))
         }
-        DataType::VarChar => array.as_string_opt::<i32>().and_then(|texts| scalars::texts(texts, test)),
+        DataType::VarChar => array.as_string_opt::<i32>().and_then(|values| texts::rows(values, test, among)),
         DataType::Array | DataType::Json | DataType::BinaryVector | DataType::FloatVector => None,
     };
     found.ok_or_else(|| Error::internal(format!("a column of {} under the test {test:?}", array.data_type())))

@@ -1,11 +1,9 @@
-//! Conditions on columns of booleans, numbers and texts. `None` for a test that such a column never gets.
+//! Conditions on columns of booleans and numbers. `None` for a test that such a column never gets.
 
 use crate::filter::predicate::Test;
 use crate::filter::syntax::{Arithmetic, Compare};
 use crate::filter::value::{Value, whole};
-use arrow_array::{Array, StringArray};
 use arrow_buffer::BooleanBuffer;
-use std::collections::HashSet;
 
 /// Values of a list up to which they are compared one by one.
 pub const FEW: usize = 8;
@@ -229,41 +227,5 @@ pub fn bools(values: &BooleanBuffer, test: &Test) -> Option<BooleanBuffer> {
         (false, false) => BooleanBuffer::new_unset(values.len()),
         (true, false) => values.clone(),
         (false, true) => !values,
-    })
-}
-
-pub fn texts(values: &StringArray, test: &Test) -> Option<BooleanBuffer> {
-    let constant = |value: &Value| match value {
-        Value::Text(text) => Some(text.clone()),
-        _ => None,
-    };
-    let each = |holds: &dyn Fn(&str) -> bool| {
-        BooleanBuffer::collect_bool(values.len(), |row| holds(values.value(row)))
-    };
-    Some(match test {
-        Test::Compare(op, value) => {
-            let value = constant(value)?;
-            match op {
-                // Of most texts the lengths differ already.
-                Compare::Equal => each(&|text| text == value),
-                Compare::NotEqual => each(&|text| text != value),
-                op => each(&|text| op.holds(Some(text.cmp(value.as_str())))),
-            }
-        }
-        Test::Between { low, low_inclusive, high, high_inclusive } => {
-            let (low, high) = (constant(low)?, constant(high)?);
-            each(&|text| {
-                let above = if *low_inclusive { text >= low.as_str() } else { text > low.as_str() };
-                above && if *high_inclusive { text <= high.as_str() } else { text < high.as_str() }
-            })
-        }
-        Test::In(list) => {
-            let list: HashSet<String> = list.iter().map(constant).collect::<Option<_>>()?;
-            each(&|text| list.contains(text))
-        }
-        Test::Prefix(prefix) => each(&|text| text.starts_with(prefix.as_str())),
-        Test::Arithmetic { .. } | Test::Length(..) | Test::Contains(..) | Test::Exists | Test::Null => {
-            return None;
-        }
     })
 }

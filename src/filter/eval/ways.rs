@@ -21,6 +21,8 @@ const SEARCH: u64 = 40;
 const NAMED: u64 = 3;
 /// The value of a row that is copied.
 const COPIED: u64 = 100;
+/// A text that is looked at where it lies, between others that are not.
+const PICKED: u64 = 12;
 
 /// The rows of a condition on `array`, which is the column or the elements at its index. Rows that are not `among` may
 /// get either bit.
@@ -32,14 +34,16 @@ pub fn rows(
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
     let all = array.len() as u64 * loop_cost(column, test);
-    let few = among.map_or(u64::MAX, |among| among.count_set_bits() as u64 * COPIED);
+    let picked = column.data_type == DataType::VarChar;
+    let one = if picked { PICKED } else { COPIED };
+    let few = among.map_or(u64::MAX, |among| among.count_set_bits() as u64 * one);
     if let Some((index, places, _)) = indexed(column, test, table, all.min(few)) {
         table.note(column.at, places.rows());
         return Ok(places.bits(index));
     }
     match among {
-        Some(among) if few < all => of_few(array, column, test, among),
-        _ => scalar(array, column.data_type, test),
+        Some(among) if few < all && !picked => of_few(array, column, test, among),
+        _ => scalar(array, column.data_type, test, among.filter(|_| few < all)),
     }
 }
 
@@ -64,7 +68,7 @@ fn indexed<'t>(
 fn of_few(array: &ArrayRef, column: &Column, test: &Test, among: &BooleanBuffer) -> Result<BooleanBuffer> {
     let runs: Vec<Run> =
         among.set_slices().map(|(start, end)| Run { source: 0, start, end: end.min(array.len()) }).collect();
-    let found = scalar(&gather_column(&[array], &runs)?, column.data_type, test)?;
+    let found = scalar(&gather_column(&[array], &runs)?, column.data_type, test, None)?;
     let mut words = vec![0u64; array.len().div_ceil(64)];
     for (row, holds) in among.set_indices().zip(found.iter()) {
         words[row / 64] |= u64::from(holds) << (row % 64);
@@ -97,8 +101,10 @@ fn cost_of_a_row(predicate: &Predicate) -> u64 {
 fn loop_cost(column: &Column, test: &Test) -> u64 {
     match test {
         Test::Null => 0,
-        Test::In(list) if list.len() > FEW => 10 + value_cost(column),
-        Test::In(list) => list.len() as u64 / 2 + value_cost(column),
+        Test::In(list) if column.data_type != DataType::VarChar && list.len() <= FEW => {
+            list.len() as u64 / 2 + value_cost(column)
+        }
+        Test::In(_) => 10 + value_cost(column),
         _ => value_cost(column),
     }
 }
@@ -110,7 +116,7 @@ fn value_cost(column: &Column) -> u64 {
             DataType::Bool => 0,
             DataType::Json => 100,
             DataType::Array => 20,
-            DataType::VarChar => 8,
+            DataType::VarChar => 5,
             _ => 1,
         }
 }

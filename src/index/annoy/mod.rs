@@ -152,12 +152,11 @@ impl Annoy {
         scratch: &mut Scratch,
     ) -> bool {
         let rows = self.rows.len();
-        let Scratch { seekers, scan: buffers, annoy, .. } = scratch;
+        let Scratch { seekers, annoy, .. } = scratch;
         let Buffers { queue, visited, scaled, code, places } = annoy;
         self.encode(query, scaled, code);
         let mut show = |places: &mut Vec<u32>| {
-            seekers[0].show(&self.shadow, places, &self.rows, buffers);
-            places.clear();
+            seekers[0].show(&self.shadow, places.drain(..).map(|place| (place, self.rows[place as usize])));
         };
         queue.clear();
         queue.extend(self.forest.roots());
@@ -234,7 +233,7 @@ impl Index for Annoy {
                 source.scan(0..rows, seekers.all, seekers.list, seekers.buffers);
             }
             let exact = Exact::new(self.metric, &self.vectors, query);
-            scratch.seekers(1).list[0].finish(&exact, probe.stop, top);
+            scratch.seekers(1).list[0].finish(&self.shadow, &exact, probe.stop, top);
         }
         Ok(())
     }

@@ -274,7 +274,9 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
         };
         let scanned = shown as f64 * rows as f64 / allowed.max(1) as f64;
         let probed = nprobe as f64 * rows as f64 / lists.max(1) as f64;
-        scanned.max(probed).min(rows as f64) / C::EXACT_COST as f64 + scan::all_codes(lists)
+        let scanned = scanned.max(probed).min(rows as f64);
+        let found = scanned * allowed as f64 / rows.max(1) as f64;
+        C::cost(scanned, found) + scan::all_codes(lists)
     }
 
     fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {

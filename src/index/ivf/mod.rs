@@ -92,6 +92,11 @@ pub trait Codec: Send + Sync + Sized {
     /// to far, and all use one seeker.
     const TOGETHER: bool = true;
 
+    /// What scanning lists of so many rows costs, of which so many are allowed, in exact scores of a row.
+    fn cost(rows: f64, _allowed: f64) -> f64 {
+        rows / Self::EXACT_COST as f64
+    }
+
     /// Its place in a thread's scratch.
     fn room(scratch: &mut Scratch) -> &mut Room<Self>;
 

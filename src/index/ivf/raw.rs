@@ -52,6 +52,10 @@ impl Codec for Raw {
 
     const EXACT_COST: usize = scan::EXACT_COST;
 
+    fn cost(rows: f64, allowed: f64) -> f64 {
+        scan::some_codes(rows, allowed)
+    }
+
     fn room(scratch: &mut Scratch) -> &mut Room<Raw> {
         &mut scratch.ivf.raw
     }
@@ -80,7 +84,7 @@ impl Codec for Raw {
     }
 
     fn finish(&self, query: &[f32], probe: &Probe, seeker: &mut Seeker, top: &mut TopK) {
-        seeker.finish(&Exact::new(self.metric, &self.vectors, query), probe.stop, top);
+        seeker.finish(&self.shadow, &Exact::new(self.metric, &self.vectors, query), probe.stop, top);
     }
 
     fn exhaustive(&self, probe: &Probe, tops: &mut [TopK]) {

@@ -4,7 +4,7 @@
 
 use super::forest::Groups;
 use super::knn::{self, Neighbours};
-use super::starts::Starts;
+use super::starts::{self, Starts};
 use crate::error::Result;
 use crate::index::graph::beam::{Links, Score, Scored};
 use crate::index::graph::link::{Linker, Reverse, Table, Worker};
@@ -53,7 +53,8 @@ pub fn navigating_node(space: &Space) -> u32 {
     lengths.zip(0..space.offsets.len() as u32).min().map_or(0, |(_, node)| node)
 }
 
-/// Builds the links of all nodes of `space`, numbered by the groups of the tree `first`.
+/// Builds the links of all nodes of `space`, numbered by the groups of the tree `first`, and says where searches of them
+/// begin.
 pub fn build(
     space: &Space,
     first: &Groups,
@@ -61,15 +62,15 @@ pub fn build(
     shape: Shape,
     context: &BuildContext,
     progress: &mut Progress,
-) -> Result<Table> {
+) -> Result<(Table, Starts)> {
     let total = space.offsets.len();
     let mut table = Table::new(total, shape.out_degree);
     let k = shape.knng.min(total.saturating_sub(1));
     if k == 0 {
-        return Ok(table);
+        return Ok((table, starts));
     }
     let linker = Linker::new(space, context);
-    {
+    let trials = {
         let neighbours = Neighbours::find(space, k, first, context, progress)?;
         for start in (0..total).step_by(STEP) {
             let step = start..(start + STEP).min(total);
@@ -83,10 +84,12 @@ pub fn build(
             }
             progress.advance(step.len() as u64 * SELECT_WORK)?;
         }
-    }
+        starts::trials(&neighbours, total)
+    };
     add_links_back(&linker, &mut table, progress)?;
     linker.connect(&mut table, starts.entry, shape.search_length)?;
-    Ok(table)
+    let starts = starts.needed(&linker, table.links(), &trials);
+    Ok((table, starts))
 }
 
 /// The links of `node`: chosen among what a search for it met and its nearest neighbours.

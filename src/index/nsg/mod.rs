@@ -36,7 +36,7 @@ use starts::Starts;
 use std::sync::atomic::Ordering;
 
 /// The layout of the sections.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const NAME: &str = "the RNSG index";
 
 /// A graph over all rows of a segment.
@@ -71,8 +71,8 @@ impl Nsg {
         let first = forest::grow(&space, 0, knn::GROUP, context, &mut progress)?;
         let space = context.pool.install(|| arrange(&space, &first.nodes));
         let entry = context.pool.install(|| build::navigating_node(&space));
-        let starts = Starts { entry, nodes: total as u32 };
-        let table = build::build(&space, &first, starts, shape, context, &mut progress)?;
+        let starts = Starts { entry, nodes: total as u32, sampled: true };
+        let (table, starts) = build::build(&space, &first, starts, shape, context, &mut progress)?;
         // A copy, because a `Vec` does not start at a cache line.
         let links = ScalarBuffer::new(Buffer::from_slice_ref(&table.places), 0, table.places.len());
         Ok(Nsg { vectors, space, rows: first.nodes.into(), links, out_degree: shape.out_degree, starts })
@@ -81,15 +81,18 @@ impl Nsg {
     /// Opens what [`Index::save`] wrote. Links are checked one by one, so that a search never leaves its tables.
     pub fn load(spec: &IndexSpec, sections: &Sections, vectors: FloatVectors) -> Result<Nsg> {
         let (total, dim, shape) = (vectors.len(), vectors.dim(), shape(spec));
-        let [_, metric, out_degree, entry, step] = sections.head("RNSG", FORMAT)?;
+        let [_, metric, out_degree, entry, sampled, step] = sections.head("RNSG", FORMAT)?;
         if (metric, out_degree as usize) != (spec.metric.id(), shape.out_degree) {
             return Err(Error::corrupt("the RNSG index is not the one that its description names"));
         }
         if entry as usize >= total.max(1) {
             return Err(Error::corrupt(format!("the RNSG index begins at node {entry} of {total}")));
         }
+        if sampled > 1 {
+            return Err(Error::corrupt(format!("the RNSG index begins in no known way: {sampled}")));
+        }
         let space = Space::load(spec.metric, f32::from_bits(step), sections, total, dim, NAME)?;
-        let starts = Starts { entry, nodes: total as u32 };
+        let starts = Starts { entry, nodes: total as u32, sampled: sampled == 1 };
         let rows = sections.typed("rows", total)?;
         check_rows(&rows, NAME)?;
         let links = sections.typed("links", total * shape.out_degree)?;
@@ -138,7 +141,8 @@ impl Index for Nsg {
 
     fn save(&self, out: &mut dyn SectionWriter) -> Result<()> {
         let (metric, step) = (self.space.metric.id(), self.space.quantizer.step.to_bits());
-        let head = [FORMAT, metric, self.out_degree as u32, self.starts.entry, step];
+        let head =
+            [FORMAT, metric, self.out_degree as u32, self.starts.entry, self.starts.sampled.into(), step];
         out.section("head", head.to_byte_slice())?;
         self.space.save(out)?;
         out.section("rows", self.rows.to_byte_slice())?;

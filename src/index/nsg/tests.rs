@@ -1,6 +1,6 @@
 use super::*;
 use crate::index::catalog::Metric;
-use crate::index::graph::beam::EMPTY;
+use crate::index::graph::beam::{EMPTY, Score};
 use crate::index::graph::space::Points;
 use crate::index::testing::*;
 use crate::index::vectors::Vectors;
@@ -43,12 +43,37 @@ fn searches_begin_near() {
     let query = clusters(1, 5);
     let mut target = Target::default();
     index.space.aim_at_query(&query, &mut target);
-    let starts = index.starts.near(&mut Beam::default(), &Scorer { space: &index.space, target: &target });
+    let starts = Starts { sampled: true, ..index.starts };
+    let starts = starts.near(&mut Beam::default(), &Scorer { space: &index.space, target: &target });
     assert_eq!(starts[0], index.starts.entry);
     let sample = (128..5000).step_by(256);
     let mut sample: Vec<_> = sample.map(|node| (index.space.score_one(&target, node), node)).collect();
     sample.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     assert_eq!(starts[1..], sample.iter().map(|(_, node)| *node).collect::<Vec<_>>()[..8]);
+}
+
+#[test]
+fn the_sample_is_kept_where_rows_need_it() {
+    let mut next = noise(3);
+    let even: Vec<f32> = (0..8000 * DIM).map(|_| next()).collect();
+    assert!(!graph(&even, &spec(Metric::L2, 24)).starts.sampled);
+    // Places far from each other, each of as many rows as a node has neighbours.
+    let centres: Vec<f32> = (0..200 * DIM).map(|_| 100.0 * next()).collect();
+    let apart = (0..8000).flat_map(|row| &centres[row % 200 * DIM..][..DIM]).map(|centre| centre + next());
+    let index = graph(&apart.collect::<Vec<_>>(), &spec(Metric::L2, 24));
+    assert!(index.starts.sampled);
+    let alone = Starts { sampled: false, ..index.starts };
+    assert_eq!(index.starts.near(&mut Beam::default(), &Nowhere).len(), 9);
+    assert_eq!(alone.near(&mut Beam::default(), &Nowhere), [index.starts.entry]);
+}
+
+/// All nodes are equally near.
+struct Nowhere;
+impl Score for Nowhere {
+    fn score(&self, nodes: &[u32], scores: &mut Vec<f32>) {
+        scores.clear();
+        scores.resize(nodes.len(), 0.0);
+    }
 }
 
 #[test]
@@ -211,7 +236,8 @@ fn hostile_bytes_are_refused_or_harmless() {
             ("head", 1, Metric::Ip.id()),
             ("head", 2, 16),
             ("head", 3, 600),
-            ("head", 4, f32::NAN.to_bits()),
+            ("head", 4, 2),
+            ("head", 5, f32::NAN.to_bits()),
         ],
     );
 }
