@@ -65,7 +65,7 @@ pub fn rows(
 /// For each of the values, which elements are equal to it.
 fn one_by_one(lists: &ListArray, element: DataType, values: &[Value]) -> Result<Vec<BooleanBuffer>> {
     let equal = |value: &Value| {
-        let test = Test::Compare(Compare::Equal, value.clone());
+        let test = Test::In(vec![value.clone()]);
         scalar(lists.values(), element, &test)
     };
     values.iter().map(equal).collect()
