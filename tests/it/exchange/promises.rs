@@ -202,7 +202,7 @@ fn into_a_partition() {
     }
     // The partition goes while its rows are read.
     collection.create_partition("short").unwrap();
-    let drop_it = |done: u64, _| {
+    let drop_it = |done: u64, _: u64| {
         if done > 0 {
             collection.drop_partition("short").unwrap();
         }
