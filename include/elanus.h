@@ -1649,10 +1649,15 @@ typedef struct elanus_import_options {
     elanus_progress_callback progress;
     /** Handed to `progress` unchanged. */
     void *user_data;
+    /**
+     * The partition that the rows go to, Milvus' `partition_name` of a bulk insert; NULL for the default one, or those of
+     * the partition key, beside which a name is refused.
+     */
+    const char *partition;
 } elanus_import_options;
 
 /** What elanus_import_options begins with: its size, and the defaults. */
-#define ELANUS_IMPORT_OPTIONS_INIT {sizeof(elanus_import_options), 0, NULL, NULL}
+#define ELANUS_IMPORT_OPTIONS_INIT {sizeof(elanus_import_options), 0, NULL, NULL, NULL}
 
 /**
  * What to export. Begin with ELANUS_EXPORT_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.

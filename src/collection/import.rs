@@ -9,7 +9,7 @@ use crate::collection::build::Foreground;
 use crate::collection::compact::job::COPIES;
 use crate::collection::core::Core;
 use crate::collection::seal::split;
-use crate::collection::types::Progress;
+use crate::collection::types::{ImportOptions, Progress};
 use crate::database::meta::SegmentMeta;
 use crate::error::{Code, Error, Result};
 use crate::exchange::{self, Source};
@@ -37,6 +37,8 @@ struct Import<'a> {
     core: &'a Core,
     /// As it was at the start.
     schema: Arc<Schema>,
+    /// The partition that all rows go to; `None` where the partition key decides.
+    target: Option<u64>,
     segment_bytes: u64,
     pending: Vec<SegmentView>,
     /// Of the pending rows.
@@ -45,8 +47,10 @@ struct Import<'a> {
 }
 
 impl Core {
-    pub fn import(&self, paths: &[&Path], progress: Option<Progress>) -> Result<u64> {
+    pub fn import(&self, paths: &[&Path], options: &ImportOptions) -> Result<u64> {
         let _writing = self.writing()?;
+        // A partition that is not there is said before any file is looked at.
+        self.target(options.partition)?;
         if paths.is_empty() {
             return Err(Error::new(Code::MissingParameter, "there is no file to import"));
         }
@@ -56,25 +60,26 @@ impl Core {
             source.map_err(|e| e.within(&name)).map(|source| (name, source))
         };
         let mut sources = paths.iter().map(open).collect::<Result<Vec<_>>>()?;
-        self.import_from(&mut sources, progress)
+        self.import_from(&mut sources, options)
     }
 
     /// Imports what the named sources give; says how many rows.
     pub fn import_from(
         &self,
         sources: &mut [(String, Box<dyn Source + '_>)],
-        progress: Option<Progress>,
+        options: &ImportOptions,
     ) -> Result<u64> {
         let _writing = self.writing()?;
         let mut import = Import {
             core: self,
             schema: self.schema.clone(),
+            target: self.target(options.partition)?,
             segment_bytes: self.import_segment_bytes(),
             pending: Vec::new(),
             bytes: 0,
             written: Vec::new(),
         };
-        let outcome = import.read_all(sources, progress).and_then(|()| import.commit());
+        let outcome = import.read_all(sources, options.progress).and_then(|()| import.commit());
         if let Err(error) = &outcome {
             // In doubt about which manifest is in force, its files must stay.
             if error.code() != Code::Poisoned {
@@ -138,7 +143,7 @@ impl Import<'_> {
                 self.write_pending()?;
             }
             let mut memory = core.store.shared.memory.reserve(bytes, "importing")?;
-            for part in core.parts(part, None)? {
+            for part in core.parts(part, self.target)? {
                 let memory = memory.split(batch::bytes(&schema, &part.rows));
                 let rows = Rows::new(&schema, part.rows, Some(memory));
                 self.pending.push(SegmentView::growing(rows, part.partition));
@@ -184,6 +189,13 @@ impl Import<'_> {
         writer.sync()?;
         let since = writer.wal()?.next_sequence();
         core.commit(|meta| {
+            let is_there = |id| meta.partitions.iter().any(|partition| partition.id == id);
+            if self.target.is_some_and(|id| !is_there(id)) {
+                return Err(Error::new(
+                    Code::PartitionNotFound,
+                    "the partition was dropped during the import",
+                ));
+            }
             meta.segments.extend(self.written.iter().map(|written| SegmentMeta {
                 id: written.sealed.id(),
                 partition: written.partition,

@@ -31,8 +31,9 @@ mod write;
 
 pub use self::iterate::{QueryIterator, SearchIterator};
 pub use self::types::{
-    CompactionState, ExportOptions, IndexProgress, IndexRequest, IndexState, Inserted, IteratorOptions,
-    LoadProgress, LoadState, OnConflict, Progress, QueryOptions, QueryResult, SearchOptions, SearchResult,
+    CompactionState, ExportOptions, ImportOptions, IndexProgress, IndexRequest, IndexState, Inserted,
+    IteratorOptions, LoadProgress, LoadState, OnConflict, Progress, QueryOptions, QueryResult, SearchOptions,
+    SearchResult,
 };
 pub use crate::index::Queries;
 
@@ -274,19 +275,19 @@ impl Collection {
 
     /// Inserts the rows of files, all of them or none: nobody sees one before the call has succeeded, and after an error, a
     /// cancellation or a crash nothing is left. Says how many there were. See [`crate::exchange`] for the layout;
-    /// `progress` counts bytes of the files. A row keeps its place among those of its key as if it were inserted when the
-    /// call ends.
-    pub fn import(&self, paths: &[&Path], progress: Option<Progress>) -> Result<u64> {
-        self.core.import(paths, progress)
+    /// the progress counts bytes of the files. A row keeps its place among those of its key as if it were inserted when
+    /// the call ends.
+    pub fn import(&self, paths: &[&Path], options: &ImportOptions) -> Result<u64> {
+        self.core.import(paths, options)
     }
 
     /// The same for what `sources` give, each with a name for errors.
     pub fn import_from(
         &self,
         sources: &mut [(String, Box<dyn Source + '_>)],
-        progress: Option<Progress>,
+        options: &ImportOptions,
     ) -> Result<u64> {
-        self.core.import_from(sources, progress)
+        self.core.import_from(sources, options)
     }
 
     /// Writes the live rows, or those for which a filter holds, to a file in the format that its name ends in, oldest

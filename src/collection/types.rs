@@ -156,6 +156,15 @@ pub(crate) struct Output {
     pub key: Option<String>,
 }
 
+/// The options of an import.
+#[derive(Default)]
+pub struct ImportOptions<'a> {
+    /// The partition that the rows go to; `None`: the default one, or those of the partition key.
+    pub partition: Option<&'a str>,
+    /// Told how many bytes of the files were read.
+    pub progress: Option<Progress<'a>>,
+}
+
 /// The options of an export.
 #[derive(Default)]
 pub struct ExportOptions<'a> {

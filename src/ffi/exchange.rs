@@ -5,7 +5,7 @@ use super::collection::Collection;
 use super::error::{self, ErrorOut};
 use super::index::{Callback, ProgressCallback};
 use super::input::{Versioned, given, put, text, text_or, texts, versioned};
-use crate::collection::ExportOptions as Options;
+use crate::collection::{ExportOptions as Options, ImportOptions as Imports};
 use crate::error::{Code, Error, Result};
 use safer_ffi::prelude::*;
 use std::ffi::c_void;
@@ -15,7 +15,7 @@ use std::path::Path;
 #[derive_ReprC(rename = "elanus_import_options")]
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct ImportOptions {
+pub struct ImportOptions<'a> {
     /// sizeof(elanus_import_options).
     pub size: u32,
     /// 0: nothing is here yet.
@@ -24,12 +24,15 @@ pub struct ImportOptions {
     pub progress: ProgressCallback,
     /// Handed to `progress` unchanged.
     pub user_data: *mut c_void,
+    /// The partition that the rows go to, Milvus' `partition_name` of a bulk insert; NULL for the default one, or those of
+    /// the partition key, beside which a name is refused.
+    pub partition: Option<char_p::Ref<'a>>,
 }
 
 // SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
-unsafe impl Versioned for ImportOptions {
+unsafe impl Versioned for ImportOptions<'_> {
     const NAME: &'static str = "elanus_import_options";
-    const SIZES: &'static [usize] = &[24];
+    const SIZES: &'static [usize] = &[32];
 }
 
 /// What to export. Begin with ELANUS_EXPORT_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
@@ -83,7 +86,7 @@ pub extern "C" fn elanus_collection_import(
     collection: Option<&Collection>,
     paths: *const Option<char_p::Ref<'_>>,
     path_count: usize,
-    options: *const ImportOptions,
+    options: *const ImportOptions<'_>,
     imported: Option<Out<'_, u64>>,
     error: ErrorOut<'_>,
 ) -> Code {
@@ -93,11 +96,9 @@ pub extern "C" fn elanus_collection_import(
         let paths = unsafe { texts(paths, path_count, "paths") }?;
         let paths: Vec<&Path> = paths.into_iter().map(Path::new).collect();
         // SAFETY: the caller promises a structure of the size it states, or NULL.
-        let rows = match unsafe { import_progress(options) }? {
-            Some(callback) => collection.0.import(&paths, Some(&|done, total| callback.advance(done, total))),
-            None => collection.0.import(&paths, None),
-        }?;
-        put(imported, rows);
+        let (options, callback) = unsafe { import_options(options) }?;
+        let advance = |done, total| callback.as_ref().is_none_or(|callback| callback.advance(done, total));
+        put(imported, collection.0.import(&paths, &Imports { progress: Some(&advance), ..options })?);
         Ok(())
     })
 }
@@ -120,7 +121,7 @@ pub extern "C" fn elanus_collection_import(
 pub extern "C" fn elanus_collection_import_arrow(
     collection: Option<&Collection>,
     stream: *mut ArrowArrayStream,
-    options: *const ImportOptions,
+    options: *const ImportOptions<'_>,
     imported: Option<Out<'_, u64>>,
     error: ErrorOut<'_>,
 ) -> Code {
@@ -132,13 +133,12 @@ pub extern "C" fn elanus_collection_import_arrow(
         let stream = given(stream, "stream")?.open()?;
         let mut sources = [("stream".to_owned(), Box::new(stream) as _)];
         // SAFETY: the caller promises a structure of the size it states, or NULL.
-        let rows = match unsafe { import_progress(options) }? {
-            Some(callback) => {
-                collection.0.import_from(&mut sources, Some(&|done, total| callback.advance(done, total)))
-            }
-            None => collection.0.import_from(&mut sources, None),
-        }?;
-        put(imported, rows);
+        let (options, callback) = unsafe { import_options(options) }?;
+        let advance = |done, total| callback.as_ref().is_none_or(|callback| callback.advance(done, total));
+        put(
+            imported,
+            collection.0.import_from(&mut sources, &Imports { progress: Some(&advance), ..options })?,
+        );
         Ok(())
     })
 }
@@ -188,16 +188,20 @@ pub extern "C" fn elanus_collection_export(
 /// # Safety
 ///
 /// `options` must be NULL or point to a structure of the size it states.
-unsafe fn import_progress(options: *const ImportOptions) -> Result<Option<Callback>> {
+unsafe fn import_options<'a>(options: *const ImportOptions<'a>) -> Result<(Imports<'a>, Option<Callback>)> {
     if options.is_null() {
-        return Ok(None);
+        return Ok((Imports::default(), None));
     }
     // SAFETY: the same promise.
-    let Some(given) = unsafe { versioned(options, "options") }? else { return Ok(None) };
+    let Some(given) = unsafe { versioned(options, "options") }? else {
+        return Ok((Imports::default(), None));
+    };
     if given.reserved != 0 {
         return Err(Error::invalid(format!("options.reserved {} should be 0", given.reserved)));
     }
-    Ok(given.progress.map(|call| Callback { call, user_data: given.user_data }))
+    let partition = given.partition.map(|name| text(Some(name), "options.partition")).transpose()?;
+    let callback = given.progress.map(|call| Callback { call, user_data: given.user_data });
+    Ok((Imports { partition, progress: None }, callback))
 }
 
 fn export_options<'a>(given: &ExportOptions<'a>) -> Result<Options<'a>> {

@@ -70,8 +70,7 @@ impl Column {
     }
 
     fn is_integer(&self) -> bool {
-        use DataType::*;
-        matches!(self.data_type, Int8 | Int16 | Int32 | Int64)
+        is_integer(self.data_type)
     }
 
     fn is_float(&self) -> bool {
@@ -89,6 +88,11 @@ impl Column {
             false => Ok(()),
         }
     }
+}
+
+fn is_integer(data_type: DataType) -> bool {
+    use DataType::*;
+    matches!(data_type, Int8 | Int16 | Int32 | Int64)
 }
 
 impl Scope<'_> {
@@ -151,9 +155,12 @@ impl Scope<'_> {
     fn unary(&self, op: Unary, child: &Node) -> Result<Typed, String> {
         match (op, self.typed(child)?) {
             (Unary::BitNot, _) => Err(format!("unexpected op: ~ before {}", self.shown(child))),
-            (Unary::Plus, typed @ (Typed::Column(_) | Typed::Value(Value::Int(_) | Value::Float(_)))) => {
-                Ok(typed)
+            (Unary::Plus, Typed::Column(column)) if column.is_array() => {
+                Err("can not comparisons array fields directly".into())
             }
+            (Unary::Plus, Typed::Column(column)) => column.not_whole().map(|()| Typed::Column(column)),
+            // As in Milvus it changes nothing, whatever stands behind it.
+            (Unary::Plus, typed) => Ok(typed),
             (Unary::Minus, Typed::Value(Value::Int(n))) => {
                 let negated =
                     n.checked_neg().ok_or_else(|| format!("-({n}) is out of the range of Int64"))?;
@@ -163,12 +170,9 @@ impl Scope<'_> {
             (Unary::Not, Typed::Value(Value::Bool(b))) => Ok(Typed::Value(Value::Bool(!b))),
             (Unary::Not, Typed::Predicate(predicate)) => Ok(Typed::Predicate(!predicate)),
             (Unary::Not, _) => Err("not op can only be applied on boolean expression".into()),
-            (Unary::Plus | Unary::Minus, _) => {
-                let sign = if op == Unary::Plus { '+' } else { '-' };
-                Err(format!(
-                    "unexpected op: {sign} can only be applied on numbers, not on {}",
-                    self.shown(child)
-                ))
+            (Unary::Minus, _) => {
+                let shown = self.shown(child);
+                Err(format!("unexpected op: - can only be applied on numbers, not on {shown}"))
             }
         }
     }
@@ -286,7 +290,9 @@ impl Scope<'_> {
 
     fn length(&self, child: &Node) -> Result<Typed, String> {
         match self.typed(child)? {
-            Typed::Column(column) if column.is_json() || column.is_array() => Ok(Typed::Length(column)),
+            Typed::Column(column) if column.is_json() || column.is_array() => {
+                column.not_whole().map(|()| Typed::Length(column))
+            }
             _ => Err(format!(
                 "array_length operation are only supported on json or array fields now, got: {}",
                 self.shown(child)

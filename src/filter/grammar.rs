@@ -260,7 +260,7 @@ fn path(input: &mut Input, end: &mut usize) -> Result<Vec<Step>, Fault> {
                 return Err(Fault::at(at, "invalid identifier: the key is empty"));
             }
             Lexeme::Text(key) => Step::Key(key.clone()),
-            Lexeme::Int(index) => Step::Index(*index),
+            Lexeme::Int(index) if i64::try_from(*index).is_ok() => Step::Index(*index),
             Lexeme::Name(name) => {
                 let what = format!("json key must be enclosed in double quotes or single quotes: \"{name}\"");
                 return Err(Fault::at(at, what));

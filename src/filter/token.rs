@@ -223,7 +223,7 @@ fn text<'t>(input: &mut Input<'t>) -> Result<Lexeme<'t>, Fault> {
                 let bad = || {
                     Fault::at(
                         place,
-                        "an escape that is none of \\a \\b \\f \\n \\r \\t \\v \\\\ \\\" \\' \\? \\ooo \\xhh \\uhhhh",
+                        "an escape that is none of \\a \\b \\f \\n \\r \\t \\v \\\\ \\\" \\' \\ooo \\xhh \\uhhhh",
                     )
                 };
                 escape(input, &mut bytes).map_err(|_: Fault| bad())?;
@@ -250,7 +250,7 @@ fn escape(input: &mut Input, out: &mut Vec<u8>) -> Result<(), Fault> {
             'r' => b'\r',
             't' => b'\t',
             'v' => 0x0b,
-            '\\' | '"' | '\'' | '?' => c as u8,
+            '\\' | '"' | '\'' => c as u8,
             _ => return None,
         })
     });

@@ -144,7 +144,8 @@ HOLDS(elanus_import_options_size, offsetof(elanus_import_options, size) == 0 && 
 HOLDS(elanus_import_options_reserved, offsetof(elanus_import_options, reserved) == 4 && sizeof(((const elanus_import_options *)0)->reserved) == 4);
 HOLDS(elanus_import_options_progress, offsetof(elanus_import_options, progress) == 8 && sizeof(((const elanus_import_options *)0)->progress) == 8);
 HOLDS(elanus_import_options_user_data, offsetof(elanus_import_options, user_data) == 16 && sizeof(((const elanus_import_options *)0)->user_data) == 8);
-HOLDS(elanus_import_options, sizeof(elanus_import_options) == 24);
+HOLDS(elanus_import_options_partition, offsetof(elanus_import_options, partition) == 24 && sizeof(((const elanus_import_options *)0)->partition) == 8);
+HOLDS(elanus_import_options, sizeof(elanus_import_options) == 32);
 
 HOLDS(elanus_export_options_size, offsetof(elanus_export_options, size) == 0 && sizeof(((const elanus_export_options *)0)->size) == 4);
 HOLDS(elanus_export_options_without_keys, offsetof(elanus_export_options, without_keys) == 4 && sizeof(((const elanus_export_options *)0)->without_keys) == 4);

@@ -103,6 +103,35 @@ static void part(const elanus_database *database, const elanus_collection *origi
     free(path);
 }
 
+static void into_a_partition(const elanus_database *database, const elanus_collection *original, const char *folder) {
+    elanus_import_options options = ELANUS_IMPORT_OPTIONS_INIT;
+    char *path = join(folder, "parts.parquet"), *schema_path = join(folder, "parts.schema.json"), *schema;
+    const char *paths[1];
+    const char *const names[] = {"p"};
+    elanus_collection *copy;
+    uint64_t rows = 0;
+    paths[0] = path;
+    CHECK(elanus_collection_export(original, path, NULL, NULL, &error) == ELANUS_CODE_OK);
+    schema = text_of(schema_path);
+    copy = elanus_collection_create(database, "parts", schema, &error);
+    CHECK(copy != NULL && elanus_partition_create(copy, "p", &error) == ELANUS_CODE_OK);
+    options.partition = "p";
+    CHECK(elanus_collection_import(copy, paths, 1, &options, &rows, &error) == ELANUS_CODE_OK && rows == ROWS);
+    CHECK(elanus_collection_import(copy, paths, 1, NULL, &rows, &error) == ELANUS_CODE_OK && rows == ROWS);
+    CHECK(elanus_partition_count_matching(copy, names, 1, "", NULL, &rows, &error) == ELANUS_CODE_OK && rows == ROWS);
+    CHECK(count_of(copy) == 2 * ROWS);
+    options.partition = "q";
+    FAILS(ELANUS_CODE_PARTITION_NOT_FOUND, "q", "", elanus_collection_import(copy, paths, 1, &options, &rows, &error));
+    options.partition = "\xff";
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "options.partition", "",
+          elanus_collection_import(copy, paths, 1, &options, &rows, &error));
+    elanus_collection_free(copy);
+    CHECK(elanus_collection_drop(database, "parts", &error) == ELANUS_CODE_OK);
+    free(schema);
+    free(schema_path);
+    free(path);
+}
+
 static void refused(const elanus_collection *collection, const char *folder) {
     static const char LINE[] = "{\"id\":1,\"tag\":\"t\",\"v\":[1,2,3,4,5,6,7,8]}\n";
     elanus_import_options options = ELANUS_IMPORT_OPTIONS_INIT;
@@ -128,7 +157,7 @@ static void refused(const elanus_collection *collection, const char *folder) {
     FAILS(ELANUS_CODE_INVALID_PARAMETER, "reserved 1", "0",
           elanus_collection_import(collection, paths, 1, &options, &rows, &error));
     options.size = 1;
-    FAILS(ELANUS_CODE_INVALID_PARAMETER, "size 1", "24",
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "size 1", "32",
           elanus_collection_import(collection, paths, 1, &options, &rows, &error));
     FAILS(ELANUS_CODE_MISSING_PARAMETER, "there is no file to import", "",
           elanus_collection_import(collection, NULL, 0, NULL, &rows, &error));
@@ -150,6 +179,7 @@ int main(void) {
     CHECK(insert_rows(collection, ROWS - 100, 100) == ELANUS_CODE_OK);
     there_and_back(database, collection, folder);
     part(database, collection, folder);
+    into_a_partition(database, collection, folder);
     elanus_collection_free(collection);
     elanus_database_free(database);
 

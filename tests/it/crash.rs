@@ -5,7 +5,7 @@
 //! `ELANUS_CRASH_STATES` says about how many states to visit (`make crash` asks for more than 10,000).
 
 use crate::support::*;
-use elanus::collection::{IndexRequest, OnConflict};
+use elanus::collection::{ImportOptions, IndexRequest, OnConflict};
 use elanus::database::{Database, Options};
 use elanus::error::{Code, Error};
 use elanus::schema::Field;
@@ -139,9 +139,10 @@ impl Step {
             Delete(name, from, to) => {
                 database.collection(name)?.delete(&keys(&(from..to).collect::<Vec<_>>())).map(drop)
             }
-            Import(name, from, to) => {
-                database.collection(name)?.import(&[&import_path(from, to)], None).map(drop)
-            }
+            Import(name, from, to) => database
+                .collection(name)?
+                .import(&[&import_path(from, to)], &ImportOptions::default())
+                .map(drop),
             Flush(name) => database.collection(name)?.flush(),
             Compact(name) => database.collection(name)?.compact(true, None),
             Index(name, field, description) => {

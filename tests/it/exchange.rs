@@ -12,7 +12,7 @@ use arrow_array::{
     ArrayRef, BooleanArray, FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array, Int16Array,
     Int32Array, Int64Array, RecordBatch, StringArray,
 };
-use elanus::collection::{Collection, ExportOptions, QueryOptions};
+use elanus::collection::{Collection, ExportOptions, ImportOptions, QueryOptions};
 use elanus::database::Database;
 use elanus::schema::Schema;
 use std::path::Path;
@@ -95,7 +95,7 @@ fn export(collection: &Collection, path: &Path) -> u64 {
 /// The message of an import that is refused, after which nothing has changed.
 fn refused(collection: &Collection, paths: &[&Path]) -> String {
     let before = contents(collection);
-    let error = collection.import(paths, None).expect_err("a bad file");
+    let error = collection.import(paths, &ImportOptions::default()).expect_err("a bad file");
     assert_eq!(contents(collection), before);
     error.message().to_owned()
 }

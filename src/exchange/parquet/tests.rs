@@ -21,6 +21,7 @@ use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, Float32Builder, Int16Builder, ListBuilder,
     StringBuilder,
 };
+use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Float64Type, Int8Type, Int32Type as ArrowInt32, Int64Type, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
@@ -369,4 +370,40 @@ fn check_written(schema: &Arc<Schema>) {
     assert!(reader.next().unwrap().is_none());
     let read = crate::batch::canonical(schema, &read, |_| unreachable!()).unwrap();
     assert_eq!(read.columns(), rows.columns());
+}
+
+/// A dictionary of long texts says that every row may be long. Rows that are not come in large batches all the same, and
+/// those that are in small ones.
+#[test]
+fn batches_behind_a_large_dictionary() {
+    let schema = Arc::new(
+        Schema::from_json(
+            r#"{"fields":[{"name":"id","data_type":"Int64","is_primary":true},
+            {"name":"t","data_type":"VarChar","max_length":65535},{"name":"v","data_type":"FloatVector","dim":2}]}"#,
+        )
+        .unwrap(),
+    );
+    let long = |n: i64| n.to_string().repeat(1 << 20);
+    let few_are = (0..500).map(|n| if n < 3 { long(n) } else { n.to_string() }).collect();
+    let all_are = (0..60).map(|n| long(n % 3)).collect();
+    let cases: [(Vec<String>, &[usize]); 2] = [(few_are, &[500]), (all_are, &[21, 21, 18])];
+    for (texts, batches) in cases {
+        let columns: [(&str, ArrayRef); 2] = [
+            ("id", Arc::new(Int64Array::from_iter_values(0..texts.len() as i64))),
+            ("t", Arc::new(StringArray::from(texts.clone()))),
+        ];
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        let properties = WriterProperties::builder().set_dictionary_page_size_limit(64 << 20).build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).unwrap();
+        writer.write(&rows).unwrap();
+        let mut reader = Reader::open(&schema, stored(&writer.into_inner().unwrap())).unwrap();
+        let (mut found, mut sizes) = (Vec::new(), Vec::new());
+        while let Some(batch) = reader.next().unwrap() {
+            let texts = batch.column_by_name("t").unwrap().as_string::<i32>();
+            found.extend(texts.iter().map(|text| text.unwrap().to_owned()));
+            sizes.push(batch.num_rows());
+        }
+        assert!(found == texts);
+        assert_eq!(sizes, batches);
+    }
 }

@@ -52,11 +52,15 @@ pub fn rows(
         }
         Test::Compare(op @ (Compare::Equal | Compare::NotEqual), Value::List(values)) => {
             let wanted = one_by_one(lists, element, values)?;
-            each(&|range| {
-                let equal = range.len() == wanted.len()
-                    && range.zip(&wanted).all(|(place, wanted)| wanted.value(place));
-                equal == (*op == Compare::Equal)
-            })
+            each(&|range| equals(range, &wanted) == (*op == Compare::Equal))
+        }
+        Test::In(values) => {
+            let wanted = values.iter().map(|value| match value {
+                Value::List(values) => one_by_one(lists, element, values),
+                _ => Err(other()),
+            });
+            let wanted = wanted.collect::<Result<Vec<_>>>()?;
+            each(&|range| wanted.iter().any(|wanted| equals(range.clone(), wanted)))
         }
         _ => Err(other()),
     }
@@ -83,10 +87,15 @@ fn any(lists: &ListArray, wanted: &BooleanBuffer) -> BooleanBuffer {
     bits.finish()
 }
 
+/// Whether the elements there are the values of a list, of each of which is known which elements are equal to it.
+fn equals(range: Range<usize>, wanted: &[BooleanBuffer]) -> bool {
+    range.len() == wanted.len() && range.zip(wanted).all(|(place, wanted)| wanted.value(place))
+}
+
 /// For each of the values, which elements are equal to it.
 fn one_by_one(lists: &ListArray, element: DataType, values: &[Value]) -> Result<Vec<BooleanBuffer>> {
     let equal = |value: &Value| {
-        let test = Test::Compare(Compare::Equal, value.clone());
+        let test = Test::In(vec![value.clone()]);
         scalar(lists.values(), element, &test, None)
     };
     values.iter().map(equal).collect()

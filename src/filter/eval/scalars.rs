@@ -131,8 +131,8 @@ pub fn numbers<T: Number>(values: &[T], test: &Test) -> Option<BooleanBuffer> {
             })
         }
         Test::In(list) => {
-            let list: Vec<T::Wide> = list.iter().map(constant).collect::<Option<_>>()?;
-            Some(any_of(values, list))
+            // A value of another type is in no row.
+            Some(any_of(values, list.iter().filter_map(constant).collect()))
         }
         Test::Arithmetic { op, operand, equal, result } => {
             let (operand, result) = (constant(operand)?, constant(result)?);

@@ -23,7 +23,7 @@ fn exported_and_imported_back_identical() {
             let again = Schema::from_json(&text).unwrap();
             assert_eq!(&again, original.schema().as_ref());
             let copy = db.create_collection("copy", again).unwrap();
-            assert_eq!(copy.import(&[&path], None).unwrap(), 800);
+            assert_eq!(copy.import(&[&path], &ImportOptions::default()).unwrap(), 800);
             assert_eq!(contents(&copy), expected, "{extension}");
             assert_eq!(copy.count().unwrap(), 800);
             db.drop_collection("copy").unwrap();
@@ -51,7 +51,7 @@ fn rows_of_a_filter_and_repeated_keys() {
         ExportOptions { filter: "id > {least}", filter_values: r#"{"least":2}"#, ..Default::default() };
     assert_eq!(original.export(&path, &options).unwrap(), 4);
     let copy = db.create_collection("b", schema("FloatVector")).unwrap();
-    assert_eq!(copy.import(&[&path], None).unwrap(), 4);
+    assert_eq!(copy.import(&[&path], &ImportOptions::default()).unwrap(), 4);
     // Both rows of key 3 are there, and the newer one is the one that is found.
     assert_eq!(copy.count().unwrap(), 4);
     let after = QueryOptions { output_fields: vec!["*"], ..Default::default() };
@@ -63,7 +63,7 @@ fn rows_of_a_filter_and_repeated_keys() {
     for extension in EXTENSIONS {
         let path = folder.path().join(format!("empty-{extension}.{extension}"));
         assert_eq!(original.export(&path, &none).unwrap(), 0);
-        assert_eq!(copy.import(&[&path], None).unwrap(), 0, "{extension}");
+        assert_eq!(copy.import(&[&path], &ImportOptions::default()).unwrap(), 0, "{extension}");
     }
 }
 
@@ -85,10 +85,10 @@ fn generated_keys_stay_or_are_made_anew() {
         |name: &str| Schema::from_json(&fs::read_to_string(folder.path().join(name)).unwrap()).unwrap();
     let copy = db.create_collection("b", description("with.schema.json")).unwrap();
     assert!(!copy.schema().auto_id());
-    copy.import(&[&with], None).unwrap();
+    copy.import(&[&with], &ImportOptions::default()).unwrap();
     assert_eq!(contents(&copy), contents(&original));
     let made = db.create_collection("c", description("free.schema.json")).unwrap();
-    made.import(&[&free, &free], None).unwrap();
+    made.import(&[&free, &free], &ImportOptions::default()).unwrap();
     assert_eq!(made.count().unwrap(), 6);
     made.insert(rows(&[1], "FloatVector").project(&without).unwrap()).unwrap();
     assert_eq!(contents(&made).num_rows(), 7, "no key twice");
@@ -96,7 +96,7 @@ fn generated_keys_stay_or_are_made_anew() {
     drop(db);
     let db = database(&folder.path().join("db"));
     let made = db.collection("c").unwrap();
-    made.import(&[&free], None).unwrap();
+    made.import(&[&free], &ImportOptions::default()).unwrap();
     assert_eq!(contents(&made).num_rows(), 10, "nor after it was opened again");
     let message = refused(&made, &[&with]);
     assert!(message.contains("can not assign primary field data when auto id enabled id"), "{message}");
@@ -195,7 +195,7 @@ fn values_that_are_refused_are_named() {
     }
     assert!(refused(&collection, &[&folder.path().join("none.json")]).contains("cannot read"));
     assert!(refused(&collection, &[folder.path()]).contains("unexpected file type"));
-    assert_eq!(collection.import(&[], None).unwrap_err().code(), Code::MissingParameter);
+    assert_eq!(collection.import(&[], &ImportOptions::default()).unwrap_err().code(), Code::MissingParameter);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn forms_of_json() {
         let path = folder.path().join(format!("rows.{extension}"));
         fs::write(&path, text).unwrap();
         let collection = db.create_collection("a", small(false)).unwrap();
-        assert_eq!(collection.import(&[&path], None).unwrap(), 3);
+        assert_eq!(collection.import(&[&path], &ImportOptions::default()).unwrap(), 3);
         all.push(contents(&collection));
         db.drop_collection("a").unwrap();
     }

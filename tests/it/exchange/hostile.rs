@@ -29,7 +29,7 @@ fn damaged_parquet() {
     let tried = catch_unwind(AssertUnwindSafe(|| {
         for length in (0..good.len()).step_by(97).chain(good.len() - 12..good.len()) {
             fs::write(&path, &good[..length]).unwrap();
-            assert!(copy.import(&[&path], None).is_err(), "{length}");
+            assert!(copy.import(&[&path], &ImportOptions::default()).is_err(), "{length}");
         }
         assert_eq!(copy.count().unwrap(), 0);
         // The footer and the pages' headers, bit by bit; a flipped value in the data is another value.
@@ -38,7 +38,7 @@ fn damaged_parquet() {
             let mut bad = good.clone();
             bad[at] ^= 1 << random.below(8);
             fs::write(&path, &bad).unwrap();
-            if let Ok(rows) = copy.import(&[&path], None) {
+            if let Ok(rows) = copy.import(&[&path], &ImportOptions::default()) {
                 assert!(rows <= 40);
                 db.drop_collection("copy").unwrap();
                 db.create_collection("copy", schema("FloatVector")).unwrap();
@@ -148,7 +148,7 @@ fn columns_that_are_others() {
         assert!(message.contains(with), "{message}\n  not: {with}");
     }
     let wider = db.create_collection("wider", Schema::from_json(&wide).unwrap()).unwrap();
-    assert_eq!(wider.import(&[&good], None).unwrap(), 40);
+    assert_eq!(wider.import(&[&good], &ImportOptions::default()).unwrap(), 40);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn pyarrow_and_duckdb_read_and_write_the_same() {
             let extension = if peer == "json" { "json" } else { "parquet" };
             let path = folder.path().join(format!("{vector}-{peer}.{extension}"));
             let copy = db.create_collection("copy", schema(vector)).unwrap();
-            assert_eq!(copy.import(&[&path], None).unwrap(), 6000, "{peer}");
+            assert_eq!(copy.import(&[&path], &ImportOptions::default()).unwrap(), 6000, "{peer}");
             assert_eq!(contents(&copy), expected, "{vector} {peer}");
             db.drop_collection("copy").unwrap();
         }

@@ -35,7 +35,7 @@ fn nothing_is_left_of_what_failed() {
     let bad = lines(folder.path(), "bad.jsonl", 20_000..40_000);
     let text = fs::read_to_string(&bad).unwrap().replace("\"t39990\"", "null");
     fs::write(&bad, text).unwrap();
-    let message = collection.import(&[&good, &bad], None).unwrap_err();
+    let message = collection.import(&[&good, &bad], &ImportOptions::default()).unwrap_err();
     assert!(message.message().contains("bad.jsonl: row 19990: field text has a null"), "{message}");
     assert_eq!((collection.count().unwrap(), segments(folder.path())), (1, 0));
 
@@ -48,7 +48,9 @@ fn nothing_is_left_of_what_failed() {
             assert!(done <= total);
             told.fetch_add(1, Ordering::Relaxed) < stop
         };
-        match collection.import(&[&good], Some(&progress)) {
+        match collection
+            .import(&[&good], &ImportOptions { progress: Some(&progress), ..ImportOptions::default() })
+        {
             Ok(rows) => {
                 assert_eq!(rows, 20_000);
                 break;
@@ -76,11 +78,11 @@ fn more_than_the_memory_limit_is_refused() {
     let collection = db.create_collection("a", crate::support::schema(2, false)).unwrap();
     let path = lines(folder.path(), "some.jsonl", 0..2000);
     // Its own segments are small enough.
-    collection.import(&[&path], None).unwrap();
+    collection.import(&[&path], &ImportOptions::default()).unwrap();
     collection.insert(batch(&[-1], &[vec![1.0, 2.0]])).unwrap();
     let wide: Vec<i64> = (0..250).collect();
     collection.insert(batch(&wide, &vec![vec![0.0, 0.0]; 250])).unwrap();
-    let error = collection.import(&[&path], None).unwrap_err();
+    let error = collection.import(&[&path], &ImportOptions::default()).unwrap_err();
     assert_eq!(error.code(), Code::MemoryLimit, "{error}");
     assert_eq!(collection.count().unwrap(), 2251);
 }
@@ -96,7 +98,7 @@ fn deletes_before_and_after() {
     let mut collection = db.create_collection("a", crate::support::schema(2, false)).unwrap();
     collection.insert(batch(&[3, 4, 20], &[vec![0.0, 0.0], vec![0.0, 0.0], vec![0.0, 0.0]])).unwrap();
     collection.delete(&keys(&[3, 4, 5, 6])).unwrap();
-    collection.import(&[&file], None).unwrap();
+    collection.import(&[&file], &ImportOptions::default()).unwrap();
     let ids = |collection: &Collection| {
         let found = collection.query("id >= 0", &QueryOptions::default()).unwrap();
         crate::support::ids_of(&found.ids)
@@ -122,7 +124,7 @@ fn deletes_before_and_after() {
             }
             _ => {
                 // Again, over the records of the deletes above.
-                collection.import(&[&file], None).unwrap();
+                collection.import(&[&file], &ImportOptions::default()).unwrap();
                 collection.delete(&keys(&[9])).unwrap();
                 expected = (0..9).chain([20]).collect();
             }
@@ -137,7 +139,7 @@ fn imported_rows_are_searched_and_indexed() {
     let db = database(&folder.path().join("db"));
     let collection = db.create_collection("a", crate::support::schema(2, false)).unwrap();
     let file = lines(folder.path(), "some.ndjson", 0..500);
-    collection.import(&[&file], None).unwrap();
+    collection.import(&[&file], &ImportOptions::default()).unwrap();
     let request = elanus::collection::IndexRequest {
         field: "v",
         description: r#"{"index_type":"HNSW","metric_type":"L2"}"#,
@@ -160,11 +162,83 @@ fn where_nothing_may_be_written() {
     let file = lines(folder.path(), "some.jsonl", 0..5);
     let db = database(&path);
     let collection = db.create_collection("a", crate::support::schema(2, false)).unwrap();
-    collection.import(&[&file], None).unwrap();
+    collection.import(&[&file], &ImportOptions::default()).unwrap();
     let reader = Database::open(&path, Options { read_only: true, ..options() }).unwrap();
     let seen = reader.collection("a").unwrap();
-    assert_eq!(seen.import(&[&file], None).unwrap_err().code(), Code::ReadOnly);
+    assert_eq!(seen.import(&[&file], &ImportOptions::default()).unwrap_err().code(), Code::ReadOnly);
     assert_eq!(export(&seen, &folder.path().join("read.parquet")), 5);
     db.drop_collection("a").unwrap();
-    assert_eq!(collection.import(&[&file], None).unwrap_err().code(), Code::Closed);
+    assert_eq!(collection.import(&[&file], &ImportOptions::default()).unwrap_err().code(), Code::Closed);
+}
+
+/// As `partition_name` of Milvus' bulk insert.
+#[test]
+fn into_a_partition() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let file = lines(folder.path(), "ten.jsonl", 0..10);
+    let db = database(&path);
+    let collection = db.create_collection("a", crate::support::schema(2, false)).unwrap();
+    collection.create_partition("p").unwrap();
+    let into = |name| ImportOptions { partition: Some(name), ..ImportOptions::default() };
+    let count = |collection: &Collection, name: &str| collection.count_matching_in(&[name], "", "").unwrap();
+    for (name, others) in [("p", 0), ("_default", 10)] {
+        assert_eq!(collection.import(&[&file, &file], &into(name)).unwrap(), 20);
+        assert_eq!(
+            (count(&collection, name), count(&collection, "_default")),
+            (20, if others == 0 { 0 } else { 20 })
+        );
+    }
+    collection.import(&[&file], &ImportOptions::default()).unwrap();
+    assert_eq!((count(&collection, "p"), count(&collection, "_default")), (20, 30));
+
+    // What is refused leaves nothing, and says so before it looks for the files.
+    let before = segments(folder.path());
+    let gone = folder.path().join("gone.jsonl");
+    for (name, code) in [("q", Code::PartitionNotFound), ("", Code::PartitionNotFound)] {
+        assert_eq!(collection.import(&[&gone], &into(name)).unwrap_err().code(), code, "{name}");
+        let mut none: Vec<(String, Box<dyn elanus::exchange::Source>)> = Vec::new();
+        assert_eq!(collection.import_from(&mut none, &into(name)).unwrap_err().code(), code, "{name}");
+    }
+    // The partition goes while its rows are read.
+    collection.create_partition("short").unwrap();
+    let drop_it = |done: u64, _: u64| {
+        if done > 0 {
+            collection.drop_partition("short").unwrap();
+        }
+        true
+    };
+    let options = ImportOptions { progress: Some(&drop_it), ..into("short") };
+    assert_eq!(collection.import(&[&file], &options).unwrap_err().code(), Code::PartitionNotFound);
+    assert_eq!(segments(folder.path()), before);
+
+    drop((collection, db));
+    let db = database(&path);
+    let collection = db.collection("a").unwrap();
+    assert_eq!((count(&collection, "p"), count(&collection, "_default")), (20, 30));
+    collection.release_partitions(&["p"]).unwrap();
+    collection.drop_partition("p").unwrap();
+    assert_eq!(collection.count().unwrap(), 30);
+}
+
+/// Where the partition key decides, a name is refused in Milvus' words; without one the rows are dealt.
+#[test]
+fn into_the_partitions_of_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = lines(folder.path(), "hundred.jsonl", 0..100);
+    let db = database(&folder.path().join("db"));
+    let text = r#"{"num_partitions":4,"fields":[{"name":"id","data_type":"Int64","is_primary":true},
+        {"name":"text","data_type":"VarChar","max_length":100,"is_partition_key":true},
+        {"name":"v","data_type":"FloatVector","dim":2}]}"#;
+    let collection = db.create_collection("a", Schema::from_json(text).unwrap()).unwrap();
+    for name in ["_default", "_default_1", "p"] {
+        let options = ImportOptions { partition: Some(name), ..ImportOptions::default() };
+        let error = collection.import(&[&file], &options).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidParameter);
+        assert!(error.message().contains("if partition key mode is used"), "{error}");
+    }
+    assert_eq!(collection.import(&[&file], &ImportOptions::default()).unwrap(), 100);
+    for key in 0..100 {
+        assert_eq!(collection.count_matching(&format!("text == 't{key}'"), "").unwrap(), 1);
+    }
 }

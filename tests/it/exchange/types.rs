@@ -65,7 +65,7 @@ fn all_types_come_back() {
         assert_eq!(export(&original, &path), 400);
         let schema = Schema::from_json(&fs::read_to_string(&beside).unwrap()).unwrap();
         let copy = db.create_collection("copy", schema).unwrap();
-        assert_eq!(copy.import(&[&path], None).unwrap(), 400, "{extension}");
+        assert_eq!(copy.import(&[&path], &ImportOptions::default()).unwrap(), 400, "{extension}");
         assert_eq!(whole(&copy), whole(&original), "{extension}");
         db.drop_collection("copy").unwrap();
         fs::remove_file(beside).unwrap();
@@ -84,7 +84,7 @@ fn as_others_write_them() {
         r#"{"id":3,"n":null,"d":null,"a":null,"s":["x","y"],"v":[1,2]}"#,
     ];
     fs::write(&path, lines.join("\n")).unwrap();
-    assert_eq!(collection.import(&[&path], None).unwrap(), 3);
+    assert_eq!(collection.import(&[&path], &ImportOptions::default()).unwrap(), 3);
     let ids = |filter: &str| {
         crate::support::ids_of(&collection.query(filter, &QueryOptions::default()).unwrap().ids)
     };
@@ -97,7 +97,7 @@ fn as_others_write_them() {
     assert_eq!(ids("array_contains(s, 'y')"), [3]);
     let fails = |line: &str, with: &str| {
         fs::write(&path, format!("{}\n{line}\n", lines[0])).unwrap();
-        let error = collection.import(&[&path], None).unwrap_err();
+        let error = collection.import(&[&path], &ImportOptions::default()).unwrap_err();
         assert!(
             error.message().contains("row 1: ") && error.message().contains(with),
             "{error}\n  not: {with}"
@@ -128,7 +128,9 @@ fn a_field_is_added_meanwhile() {
         }
         true
     };
-    collection.import(&[&path], Some(&progress)).unwrap();
+    collection
+        .import(&[&path], &ImportOptions { progress: Some(&progress), ..ImportOptions::default() })
+        .unwrap();
     let found = collection.query("late == 7", &QueryOptions::default()).unwrap();
     assert_eq!(crate::support::ids_of(&found.ids), [1]);
 }

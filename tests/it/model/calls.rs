@@ -4,14 +4,26 @@ use super::filters::{Filter, Writer};
 use super::reads::{Checked, Reader, ensure, words};
 use super::rows::Key;
 use super::state::{Answer, Change, Op, State};
+use super::tally;
 use crate::support::Random;
-use elanus::collection::{Collection, IndexRequest, IndexState, Inserted, OnConflict, QueryOptions};
+use elanus::collection::{
+    Collection, ExportOptions, ImportOptions, IndexRequest, IndexState, Inserted, OnConflict, QueryOptions,
+};
 use elanus::database::Database;
 use elanus::error::{Code, Error};
 use elanus::schema::Field;
+use elanus::storage::fault::FaultDisk;
+use elanus::storage::vfs::Vfs;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-pub fn call(database: &Database, state: &State, op: &Op, random: &mut Random) -> Result<Answer, Error> {
+pub fn call(
+    disk: &FaultDisk,
+    database: &Database,
+    state: &State,
+    op: &Op,
+    random: &mut Random,
+) -> Result<Answer, Error> {
     match op {
         Op::Create(name, shape) => database.create_collection(name, shape.schema()).map(drop)?,
         Op::Drop(name) => database.drop_collection(name)?,
@@ -22,13 +34,14 @@ pub fn call(database: &Database, state: &State, op: &Op, random: &mut Random) ->
         Op::On(name, change) => {
             let collection = database.collection(name)?;
             let model = state.find(name).ok_or_else(|| Error::new(Code::Internal, "the model has it not"))?;
-            return on(&collection, model, change, random);
+            return on(disk, &collection, model, change, random);
         }
     }
     Ok(Answer::default())
 }
 
 fn on(
+    disk: &FaultDisk,
     collection: &Collection,
     model: &super::state::Collection,
     change: &Change,
@@ -45,6 +58,22 @@ fn on(
                 (Some(name), true) => collection.upsert_into(name, rows),
             }?;
             return Ok(Answer { count: inserted.count, ids: Key::of(&inserted.ids) });
+        }
+        Change::Import { partition, filter, extension } => {
+            let (text, values) = Writer::write(filter, random);
+            let path = PathBuf::from(format!("/copy.{extension}"));
+            for earlier in [&path, &path.with_extension("schema.json")] {
+                let _ = disk.remove_file(earlier);
+            }
+            let options = ExportOptions { filter: &text, filter_values: &values, ..ExportOptions::default() };
+            let exported = collection.export(&path, &options)?;
+            let options = ImportOptions { partition: partition.as_deref(), ..ImportOptions::default() };
+            let count = collection.import(&[&path], &options)?;
+            if count != exported {
+                return Err(Error::new(Code::Internal, format!("{count} rows of {exported} came back")));
+            }
+            tally::count("imports", 1);
+            return Ok(Answer { count, ids: Vec::new() });
         }
         Change::Delete { partition, keys } => {
             let keys = model.shape.keys(keys);

@@ -56,7 +56,7 @@ pub fn change(collection: &Collection, random: &mut Random) -> Change {
     if collection.partitions.iter().any(|partition| partition.released) && random.below(4) == 0 {
         return Change::Load(Vec::new());
     }
-    match random.below(44) {
+    match random.below(46) {
         0..13 => insert(shape, partition, random),
         13..20 => {
             let key = |random: &mut Random| match collection.rows.as_slice() {
@@ -90,6 +90,13 @@ pub fn change(collection: &Collection, random: &mut Random) -> Change {
         }
         39..42 => Change::IndexField { name: scalar(shape, random), wait: random.coin() },
         42 => Change::DropFieldIndex(scalar(shape, random)),
+        // Of keys that are made anew the model would not know which.
+        43 | 44 if shape.auto_id || collection.rows.len() > MANY_ROWS / 2 => insert(shape, partition, random),
+        43 | 44 => {
+            let depth = random.below(3) as usize;
+            let extension = random.one(&["parquet", "jsonl", "json"]);
+            Change::Import { partition, filter: Drawer { shape, random }.filter(depth), extension }
+        }
         _ => Change::DeleteMatching { partition: None, filter: Drawer { shape, random }.filter(2) },
     }
 }

@@ -1,6 +1,6 @@
 //! Random operations on a database against one plain model in memory: collections of every kind of field, partitions,
-//! aliases, indexes, upserts, deletes by key and by filter, added fields, searches and queries of every kind, iterators,
-//! reopening, power cuts in the middle of a call, and a reader beside.
+//! aliases, indexes, upserts, deletes by key and by filter, added fields, exports and their imports, searches and queries
+//! of every kind, what is told of searches, iterators, reopening, power cuts in the middle of a call, and a reader beside.
 //!
 //! Exhaustive searches must find exactly what the model does; those of other indexes, rows that match, with their own
 //! scores, and as many as they promise. A failure prints its seed and how to run it again: `ELANUS_SEED`, and

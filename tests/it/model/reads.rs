@@ -55,11 +55,12 @@ impl Asked {
 
 impl Reader<'_> {
     pub fn read(&mut self) -> Checked {
-        match self.random.below(10) {
+        match self.random.below(11) {
             0..4 => self.search(),
             4..7 => self.query(),
             7 => self.count(),
             8 => self.search_by_keys(),
+            9 => self.explain(),
             _ => self.statistics(),
         }
     }
@@ -234,6 +235,36 @@ impl Reader<'_> {
         count("searches by keys", 1);
         let keys = self.model.shape.keys(&keys);
         self.search_with(points, |collection, _, _, options| collection.search_by_keys("v", &keys, options))
+    }
+
+    /// What a search is said to look at are the rows which the filter lets through, and a choice for each segment.
+    fn explain(&mut self) -> Checked {
+        let asked = self.ask();
+        let (metric, params, ..) = self.how();
+        let params = format!("{{{params}}}");
+        let options = SearchOptions {
+            filter: &asked.filter,
+            filter_values: &asked.values,
+            params: &params,
+            metric_type: Some(metric),
+            partition_names: asked.names(),
+            ..SearchOptions::default()
+        };
+        let outcome = self.collection.explain("v", &options);
+        let Some(told) = self.agree(outcome, &asked, &asked.filter)? else { return Ok(()) };
+        count("explanations", 1);
+        let segments = told["segments"].as_array().ok_or_else(|| told.to_string())?;
+        let allowed: u64 = segments.iter().filter_map(|segment| segment["allowed"].as_u64()).sum();
+        ensure!(allowed == asked.rows().len() as u64, "{told}, not {} rows", asked.rows().len());
+        for segment in segments {
+            let choice = segment["choice"].as_str().unwrap_or_default();
+            let ordered = segment["rows"].as_u64() >= segment["live"].as_u64()
+                && segment["live"].as_u64() >= segment["allowed"].as_u64();
+            let is_none = segment["allowed"] == 0;
+            ensure!(ordered && is_none == (choice == "none") && !choice.is_empty(), "{told}");
+            ensure!(segment["has_index"] == true || matches!(choice, "none" | "exact"), "{told}");
+        }
+        Ok(())
     }
 
     fn search(&mut self) -> Checked {

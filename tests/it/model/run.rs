@@ -148,7 +148,7 @@ impl Run {
             Disk::Dying => self.disk.fail_at(soon, Fault::PowerOff),
         }
         let database = self.database().clone();
-        let outcome = call(&database, &self.state, &op, &mut self.random);
+        let outcome = call(&self.disk, &database, &self.state, &op, &mut self.random);
         drop(database);
         // The background may have come upon the full disk, and told nobody yet.
         self.was_full |= disk == Disk::Full;

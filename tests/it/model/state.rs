@@ -64,6 +64,12 @@ pub enum Change {
         rows: Vec<Row>,
         upsert: bool,
     },
+    /// Of a file that the rows for which the filter holds were exported to.
+    Import {
+        partition: Option<String>,
+        filter: Filter,
+        extension: &'static str,
+    },
     Delete {
         partition: Option<String>,
         keys: Vec<Key>,
@@ -273,6 +279,17 @@ impl Collection {
                 let partition = target.unwrap_or(self.partitions[0].id);
                 self.rows.extend(rows.into_iter().map(|row| (partition, Arc::new(row))));
                 return Ok(Answer { count: ids.len() as u64, ids });
+            }
+            Change::Import { partition, filter, .. } => {
+                if self.is_released() {
+                    return Err(Code::CollectionNotLoaded);
+                }
+                let all = self.partitions.iter().map(|partition| partition.id).collect();
+                let found: Vec<Arc<Row>> = self.matching(&all, filter).into_iter().cloned().collect();
+                let partition = self.target(partition.as_deref())?.unwrap_or(self.partitions[0].id);
+                let count = found.len() as u64;
+                self.rows.extend(found.into_iter().map(|row| (partition, row)));
+                return Ok(Answer { count, ids: Vec::new() });
             }
             Change::Delete { partition, keys } => {
                 let scope = partition.as_deref().map_or(Ok(None), |name| self.target(Some(name)))?;
