@@ -55,7 +55,7 @@ impl Core {
         options: &SearchOptions,
         stop: &AtomicBool,
     ) -> Result<Prepared> {
-        self.on_snapshot(|snapshot| {
+        self.on_snapshot_of(options.travel_timestamp, |snapshot| {
             let request = self.request(snapshot, field, options)?;
             let chosen = self.searched(snapshot, &options.partition_names, filter)?;
             let mut targets = self.matching(snapshot, &chosen, filter, stop)?;
