@@ -259,7 +259,10 @@ mod tests {
     #[test]
     fn times_come_back() {
         assert_eq!(time_in(&time_record(u64::MAX - 7)), Some(u64::MAX - 7));
-        assert!(time_in(&Op::Delete(Arc::new(Int64Array::from(vec![0; 0])), None).encode(&schema("Int64"))).is_none());
+        assert!(
+            time_in(&Op::Delete(Arc::new(Int64Array::from(vec![0; 0])), None).encode(&schema("Int64")))
+                .is_none()
+        );
         let longer = [time_record(1), vec![0]].concat();
         assert!(time_in(&longer).is_none() && Op::decode(&schema("Int64"), longer).is_err());
     }

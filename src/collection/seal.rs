@@ -170,7 +170,8 @@ impl Core {
                     segment.deletes = new.generation;
                     segment.history = if new.has_history { new.generation } else { 0 };
                     let now = files_of(segment);
-                    old_files.extend(before.iter().filter(|name| !now.contains(name)).map(|name| dir.join(name)));
+                    old_files
+                        .extend(before.iter().filter(|name| !now.contains(name)).map(|name| dir.join(name)));
                 }
             }
             meta.segments.retain(|segment| !written.gone.contains(&segment.id));

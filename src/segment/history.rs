@@ -172,9 +172,8 @@ impl History {
     /// Reads that of a segment whose live rows are `live`.
     pub fn load(shared: &Shared, path: &Path, live: &Live) -> Result<History> {
         let bytes = CheckedFile::open(&shared.vfs, path)?.bytes(&shared.pool)?;
-        decode(&bytes, live).ok_or_else(|| {
-            Error::corrupt(format!("{} is no history of {} rows", path.display(), live.len()))
-        })
+        decode(&bytes, live)
+            .ok_or_else(|| Error::corrupt(format!("{} is no history of {} rows", path.display(), live.len())))
     }
 }
 
@@ -208,7 +207,8 @@ fn decode(bytes: &[u8], live: &Live) -> Option<History> {
     let covers = births.last().is_none_or(|last| last.end as usize == live.len());
     let rises = births.first().is_none_or(|first| first.end > 0) && births.is_sorted_by(|a, b| a.end < b.end);
     let is_dead = |death: &Death| (death.row as usize) < live.len() && !live.is_live(death.row as usize);
-    let is_good = covers && rises && deaths.is_sorted_by_key(|death| death.time) && deaths.iter().all(is_dead);
+    let is_good =
+        covers && rises && deaths.is_sorted_by_key(|death| death.time) && deaths.iter().all(is_dead);
     is_good.then(|| History::of(births, deaths))
 }
 

@@ -40,7 +40,7 @@ static void moments(const char *folder) {
     CHECK(elanus_collection_delete_int64(collection, gone, 3, NULL, &error) == ELANUS_CODE_OK);
     fewer = now(collection);
     CHECK(empty < full && full < fewer);
-    CHECK(elanus_collection_compact(collection, true, NULL, NULL, &error) == ELANUS_CODE_OK);
+    CHECK(elanus_collection_compact(collection, NULL, &error) == ELANUS_CODE_OK);
     CHECK(insert_rows(collection, 100, 5) == ELANUS_CODE_OK);
     CHECK(rows_at(collection, 0) == 52 && rows_at(collection, fewer) == 47 && rows_at(collection, full) == 50 &&
           rows_at(collection, empty) == 0);
