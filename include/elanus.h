@@ -323,7 +323,7 @@ ELANUS_API void elanus_error_free(elanus_error *error);
  * @param options JSON, or NULL for the defaults:
  *                `{"durability":"sync","memory_limit":0,"threads":0,"segment_size_mb":512,"index_min_rows":1024,
  *                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"refresh_ms":0,
- *                "create_if_missing":true}`.
+ *                "create_if_missing":true,"retention_duration":0}`.
  *                `durability` is `sync` (an insert that returned survives a power cut) or `async` (it survives the
  *                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes and
  *                what their builds and compactions work with; `threads` 0 for as many as the machine has. Growing rows
@@ -332,8 +332,11 @@ ELANUS_API void elanus_error_free(elanus_error *error);
  *                `auto_compaction`, a segment with more than a fifth of its rows dead is rewritten, and four segments
  *                of about the same size (within a factor of 4, none above half of `segment_size_mb`) become one. A
  *                read-only database writes nothing at all; after each `refresh_ms`, 0 for never, it does by itself
- *                what elanus_database_refresh() does, and tries again the next time if that fails. An unknown key is
- *                an error.
+ *                what elanus_database_refresh() does, and tries again the next time if that fails.
+ *                `retention_duration` is for how many seconds an earlier state stays searchable
+ *                (`travel_timestamp`): rows that were deleted or replaced meanwhile stay in the files for so long. It
+ *                is kept in the database; without it, the database has the one that it had, and a new one 0, which is
+ *                off. What was written before it was set cannot be travelled to. An unknown key is an error.
  * @param error   Receives the failure; may be NULL. ELANUS_CODE_LOCKED when another process has it open for
  *                writing; the message names that process.
  * @return A handle to free with elanus_database_free(), or NULL on failure.
@@ -527,6 +530,22 @@ ELANUS_API char *elanus_collection_statistics(
 ELANUS_API elanus_code elanus_collection_count(
     const elanus_collection *collection,
     uint64_t *count,
+    elanus_error **error);
+
+/**
+ * Gives a moment whose state is that of now, to search and query later as `travel_timestamp`: what is acknowledged by now
+ * is in it, and what is written later is not. It is a Milvus timestamp: milliseconds since 1970 in UTC, times 262144, and
+ * a counter. Moments of the collections of one database can be compared.
+ *
+ * @param timestamp Receives it; not NULL. Of a read-only database, the time of the newest commit that it has read.
+ * @param error     Receives the failure; may be NULL. ELANUS_CODE_INVALID_PARAMETER where the database's
+ *                  `retention_duration` is 0.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_timestamp(
+    const elanus_collection *collection,
+    uint64_t *timestamp,
     elanus_error **error);
 
 /**
@@ -1124,10 +1143,16 @@ typedef struct elanus_search_options {
     const char *const *partition_names;
     /** How many names. */
     size_t partition_name_count;
+    /**
+     * The rows that there were at this time are searched: a moment that elanus_collection_timestamp() gave, or Milvus' hybrid
+     * timestamp of any other (milliseconds since 1970 in UTC, times 262144), no longer ago than the database's
+     * `retention_duration`. 0 for now.
+     */
+    uint64_t travel_timestamp;
 } elanus_search_options;
 
 /** What elanus_search_options begins with: its size, and the defaults. */
-#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0}
+#define ELANUS_SEARCH_OPTIONS_INIT {sizeof(elanus_search_options), 0, NULL, NULL, -1, 0, NULL, 0, NULL, NULL, NULL, 0, NULL, 0, 0}
 
 /**
  * Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
@@ -1275,10 +1300,12 @@ typedef struct elanus_query_options {
     const char *const *partition_names;
     /** How many names. */
     size_t partition_name_count;
+    /** The rows that there were at this time are asked: see elanus_search_options. 0 for now. */
+    uint64_t travel_timestamp;
 } elanus_query_options;
 
 /** What elanus_query_options begins with: its size, and the defaults. */
-#define ELANUS_QUERY_OPTIONS_INIT {sizeof(elanus_query_options), 0, 0, 0, NULL, NULL, 0, NULL, 0}
+#define ELANUS_QUERY_OPTIONS_INIT {sizeof(elanus_query_options), 0, 0, 0, NULL, NULL, 0, NULL, 0, 0}
 
 /**
  * Finds the rows for which a filter holds. It runs on the rows that were inserted when it started and never waits for

@@ -30,7 +30,8 @@ impl Core {
         self.check_loaded()?;
         self.schema.field(field).ok_or_else(|| not_exist(field))?;
         let keys = batch::canonical_keys(&self.schema, keys)?;
-        let stored = self.on_snapshot(|snapshot| self.stored_vectors(snapshot, &keys))?;
+        let time = options.travel_timestamp;
+        let stored = self.on_snapshot_of(time, |snapshot| self.stored_vectors(snapshot, &keys))?;
         let queries = match &stored {
             Stored::Float(values) => Queries::Float(values),
             Stored::Binary(bytes) => Queries::Binary(bytes),

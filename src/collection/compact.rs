@@ -38,7 +38,7 @@ impl Core {
         self.compaction.waiting.fetch_sub(1, Ordering::SeqCst);
         let _turn = turn?;
         let (groups, _executing) = self.compaction.begin(false, || self.groups());
-        let total = groups.iter().map(|ids| Job::new(&self.snapshot.load(), ids).rows as u64).sum();
+        let total = groups.iter().map(|ids| self.job(ids).rows as u64).sum();
         self.compact_groups(&groups, &Manner::Foreground { progress, total })
     }
 
@@ -112,7 +112,7 @@ impl Core {
     fn compact_groups(&self, groups: &[Vec<u64>], manner: &Manner) -> Result<()> {
         let mut before = 0;
         for ids in groups {
-            let job = Job::new(&self.snapshot.load(), ids);
+            let job = self.job(ids);
             // One of them may be gone: all its rows were deleted, and a flush came by.
             if job.ids.len() == ids.len()
                 && let Err(error) = self.compact_job(&job, manner, before)
@@ -127,6 +127,10 @@ impl Core {
         let mut status = self.compaction.status.lock();
         (status.failure, status.retry_at) = (None, None);
         Ok(())
+    }
+
+    fn job(&self, ids: &[u64]) -> Job {
+        Job::new(&self.snapshot.load(), ids, self.store.horizon())
     }
 
     /// All groups of segments that can be compacted, by their numbers.
@@ -162,9 +166,10 @@ impl Core {
     /// The sealed segments of each partition: what is merged stays inside one.
     fn sizes(&self) -> BTreeMap<u64, Vec<(u64, Size)>> {
         let mut sizes: BTreeMap<u64, Vec<(u64, Size)>> = BTreeMap::new();
+        let horizon = self.store.horizon();
         for view in &self.snapshot.load().sealed {
             if let Some(sealed) = view.as_sealed() {
-                sizes.entry(view.partition).or_default().push((sealed.id(), size_of(sealed, view)));
+                sizes.entry(view.partition).or_default().push((sealed.id(), size_of(sealed, view, horizon)));
             }
         }
         sizes

@@ -80,6 +80,9 @@ pub struct Writer {
     pub log_is_stale: bool,
     /// Bytes in the log since it was last rotated.
     pub logged: u64,
+    /// The time of the newest change, and the earliest time whose state can be told.
+    pub time: u64,
+    pub floor: u64,
     /// At how many logged bytes the growing rows are sealed.
     pub seal_at: u64,
     /// Whether the log holds bytes that are not synced (durability `async`).
@@ -93,6 +96,10 @@ pub struct Snapshot {
     pub growing: Vec<SegmentView>,
     pub definitions: Definitions,
     pub partitions: Partitions,
+    /// The time of the newest change in it, where times are kept.
+    pub time: u64,
+    /// The earliest time whose state it can tell.
+    pub floor: u64,
 }
 
 impl Snapshot {
@@ -125,6 +132,8 @@ impl Writer {
             partitions: Partitions::default(),
             log_is_stale: false,
             logged: 0,
+            time: 0,
+            floor: 0,
             seal_at: store.options.segment_bytes(),
             unsynced: false,
         }
@@ -142,6 +151,15 @@ impl Writer {
             growing: self.growing.chunks().to_vec(),
             definitions: self.definitions.clone(),
             partitions: self.partitions.clone(),
+            time: self.time,
+            floor: self.floor,
+        }
+    }
+
+    /// What was there before `horizon` only is given up; `u64::MAX` where no times are kept.
+    pub fn forget(&mut self, horizon: u64) {
+        if horizon < u64::MAX {
+            self.floor = self.floor.max(horizon);
         }
     }
 
@@ -204,6 +222,7 @@ impl Core {
             let collection = meta.collection_mut(self.id)?;
             // The log that was replayed may hold keys beyond those of the last commit.
             collection.next_auto_id = collection.next_auto_id.max(self.next_auto_id.load(Ordering::Acquire));
+            collection.time = collection.time.max(self.snapshot.load().time);
             change(collection)
         })
     }

@@ -16,7 +16,7 @@ impl Core {
         let filter = self.filter(options.filter, options.filter_values)?;
         let _query = self.store.activity.query();
         let limit = Limit::new(&self.store, options.timeout);
-        self.on_snapshot(|snapshot| {
+        self.on_snapshot_of(options.travel_timestamp, |snapshot| {
             let request = self.request(snapshot, field, options)?;
             let chosen = self.searched(snapshot, &options.partition_names, &filter)?;
             let mut segments = Vec::new();

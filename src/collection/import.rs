@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::exchange::{self, Source};
 use crate::index::Pace;
 use crate::schema::{DataType, Schema};
-use crate::segment::{Live, Rows, Sealed, SegmentView};
+use crate::segment::{History, Live, Rows, Sealed, SegmentView};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use std::path::Path;
 use std::sync::Arc;
@@ -146,7 +146,8 @@ impl Import<'_> {
             for part in core.parts(part, self.target)? {
                 let memory = memory.split(batch::bytes(&schema, &part.rows));
                 let rows = Rows::new(&schema, part.rows, Some(memory));
-                self.pending.push(SegmentView::growing(rows, part.partition));
+                // Their time is that of the commit.
+                self.pending.push(SegmentView::growing(rows, part.partition, 0));
             }
             self.bytes += bytes;
         }
@@ -188,6 +189,12 @@ impl Import<'_> {
         // A number that the log gave must not be given again after a power cut.
         writer.sync()?;
         let since = writer.wal()?.next_sequence();
+        let time = core.store.stamp();
+        let state = |written: &Written| (Live::all(written.rows), History::born(written.rows, time));
+        for written in &self.written {
+            let (live, history) = state(written);
+            written.sealed.save_first(&live, &history)?;
+        }
         core.commit(|meta| {
             let is_there = |id| meta.partitions.iter().any(|partition| partition.id == id);
             if self.target.is_some_and(|id| !is_there(id)) {
@@ -196,21 +203,18 @@ impl Import<'_> {
                     "the partition was dropped during the import",
                 ));
             }
-            meta.segments.extend(self.written.iter().map(|written| SegmentMeta {
-                id: written.sealed.id(),
-                partition: written.partition,
-                rows: written.rows as u64,
-                dead: 0,
-                deletes: 0,
-                since,
-                indexes: Vec::new(),
+            meta.time = meta.time.max(time);
+            meta.segments.extend(self.written.iter().map(|written| {
+                let (live, history) = state(written);
+                SegmentMeta::new(written.sealed.id(), written.partition, &live, &history, since)
             }));
             Ok(())
         })?;
-        let view = |written: &Written| {
-            SegmentView::sealed(written.sealed.clone(), written.partition, Live::all(written.rows))
-        };
-        writer.sealed.extend(self.written.iter().map(view));
+        writer.time = writer.time.max(time);
+        writer.sealed.extend(self.written.iter().map(|written| {
+            let (live, history) = state(written);
+            SegmentView::sealed(written.sealed.clone(), written.partition, live, history)
+        }));
         // Fields that came meanwhile are filled in.
         core.show_rows(&writer);
         drop(writer);

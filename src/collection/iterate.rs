@@ -160,7 +160,7 @@ impl QueryIterator {
         let filter = core.filter(filter, options.filter_values)?;
         let _query = core.store.activity.query();
         let limit = Limit::new(&core.store, options.timeout);
-        let (_snapshot, targets) = core.on_snapshot(|snapshot| {
+        let (_snapshot, targets) = core.on_snapshot_of(options.travel_timestamp, |snapshot| {
             let chosen = core.searched(snapshot, &options.partition_names, &filter)?;
             Ok((snapshot.clone(), core.matching_rows(snapshot, &chosen, &filter, limit.stop())?))
         })?;

@@ -1,10 +1,11 @@
 //! Loading and releasing: opening files before the first search has to, and giving memory back.
 
-use crate::collection::core::Core;
+use crate::collection::core::{Core, Snapshot};
 use crate::collection::partitions::Chosen;
 use crate::collection::types::{LoadProgress, LoadState};
 use crate::error::Result;
-use crate::segment::SegmentView;
+use crate::segment::{IndexFile, SegmentView};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A call of load that runs, until it is dropped.
@@ -14,6 +15,13 @@ impl Drop for Loading<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// Loads by `load`; where that fails, the indexes of the snapshot that were not loaded before are not loaded after.
+pub fn all_or_none<T>(snapshot: &Snapshot, load: impl FnOnce() -> Result<T>) -> Result<T> {
+    let indexes = snapshot.sealed.iter().flat_map(|view| &view.indexes);
+    let closed: Vec<&Arc<IndexFile>> = indexes.filter(|index| !index.is_loaded()).collect();
+    load().inspect_err(|_| closed.iter().for_each(|index| index.release()))
 }
 
 impl Core {
@@ -45,15 +53,12 @@ impl Core {
         self.loading.fetch_add(1, Ordering::AcqRel);
         let _loading = Loading(&self.loading);
         self.on_snapshot(|snapshot| {
-            let views = || snapshot.sealed.iter().filter(|view| chosen.has(view.partition));
-            let indexes = views().flat_map(|view| &view.indexes);
-            let closed: Vec<_> = indexes.filter(|index| !index.is_loaded()).collect();
             let open = |view: &SegmentView| {
                 let rows = view.rows()?;
                 view.indexes.iter().try_for_each(|index| index.get(&rows).map(drop))
             };
-            let mut views = views();
-            views.try_for_each(open).inspect_err(|_| closed.iter().for_each(|index| index.release()))
+            let mut views = snapshot.sealed.iter().filter(|view| chosen.has(view.partition));
+            all_or_none(snapshot, || views.try_for_each(open))
         })
         .map_err(|error| error.within(format!("cannot load collection {}", self.name.read())))?;
         self.set_released(chosen, false, new)

@@ -26,6 +26,7 @@ mod seal;
 mod search;
 #[cfg(test)]
 mod tests;
+mod travel;
 mod types;
 mod write;
 
@@ -147,6 +148,13 @@ impl Collection {
     pub fn count(&self) -> Result<u64> {
         self.core.check_open()?;
         Ok(self.core.snapshot.load().count())
+    }
+
+    /// A moment whose state is that of now, to be asked for later as `travel_timestamp`: what is acknowledged by now is in it,
+    /// what is written later is not. Milvus' hybrid timestamp: milliseconds since 1970 in UTC, times 2^18, and a counter. Of a
+    /// read-only database, the newest commit that it has read. An error where `retention_duration` is 0.
+    pub fn timestamp(&self) -> Result<u64> {
+        self.core.timestamp()
     }
 
     /// Live rows for which a filter holds; `values` are those of its templates.

@@ -3,7 +3,7 @@
 use crate::collection::compact::status::Compaction;
 use crate::collection::core::{Core, Snapshot, Writer};
 use crate::collection::definitions::Definitions;
-use crate::collection::ops::Op;
+use crate::collection::ops::{Op, time_in};
 use crate::collection::partitions::Partitions;
 use crate::collection::refresh::News;
 use crate::collection::seal::files_of;
@@ -11,7 +11,7 @@ use crate::database::meta::{CollectionMeta, SegmentMeta};
 use crate::database::store::Store;
 use crate::error::{Error, Result};
 use crate::schema::{Schema, Versions};
-use crate::segment::{IndexFile, Key, Live, Sealed, SegmentView};
+use crate::segment::{History, IndexFile, Key, Live, Sealed, SegmentView};
 use crate::storage::checked;
 use crate::storage::wal::{self, Wal};
 use arc_swap::ArcSwap;
@@ -74,19 +74,23 @@ impl Core {
             let view = self.segment(&schema, segment, &writer.definitions, &before)?;
             writer.sealed.push(view);
         }
+        (writer.time, writer.floor) = (meta.time, meta.floor);
         let vfs = &self.store.shared.vfs;
+        let mut time = 0;
         let mut replay = |sequence, record: &[u8]| {
+            if let Some(found) = time_in(record) {
+                time = found;
+                writer.time = writer.time.max(time);
+                writer.logged += record.len() as u64;
+                return Ok(());
+            }
             let later = meta.segments.iter().map(|segment| segment.since > sequence);
-            let spared: Vec<Option<Live>> = writer
-                .sealed
-                .iter()
-                .zip(later)
-                .map(|(view, later)| later.then(|| view.live.clone()))
-                .collect();
-            self.replay(&mut writer, record)?;
-            for (view, live) in writer.sealed.iter_mut().zip(spared) {
-                if let Some(live) = live {
-                    view.live = live;
+            let spared: Vec<Option<SegmentView>> =
+                writer.sealed.iter().zip(later).map(|(view, later)| later.then(|| view.clone())).collect();
+            self.replay(&mut writer, record, time)?;
+            for (view, spared) in writer.sealed.iter_mut().zip(spared) {
+                if let Some(spared) = spared {
+                    *view = spared;
                 }
             }
             Ok(())
@@ -99,6 +103,7 @@ impl Core {
                 meta.wal_sequence
             )));
         }
+        self.store.clock.observe(writer.time);
         Ok((writer, found))
     }
 
@@ -130,7 +135,11 @@ impl Core {
             0 => Live::all(rows),
             generation => sealed.load_live(generation, usize::try_from(meta.dead).unwrap_or(usize::MAX))?,
         };
-        let mut view = SegmentView::sealed(sealed, meta.partition, live);
+        let history = match meta.history {
+            0 => History::default(),
+            generation => sealed.load_history(generation, &live)?,
+        };
+        let mut view = SegmentView::sealed(sealed, meta.partition, live, history);
         let dir = Sealed::dir_of(&self.dir, meta.id);
         for built in &meta.indexes {
             let Some(definition) = definitions.numbered(built.index) else { continue };
@@ -142,8 +151,8 @@ impl Core {
         Ok(view)
     }
 
-    /// Applies one record of the log.
-    fn replay(&self, writer: &mut Writer, record: &[u8]) -> Result<()> {
+    /// Applies one record of the log, written at `time`.
+    fn replay(&self, writer: &mut Writer, record: &[u8], time: u64) -> Result<()> {
         let schema = writer.growing.schema().clone();
         let op = Op::decode(&schema, record.to_vec())?;
         let opened = if op.removes() { writer.open_sealed()? } else { Vec::new() };
@@ -161,7 +170,7 @@ impl Core {
                 self.next_auto_id.fetch_max(next, Ordering::AcqRel);
             }
         }
-        self.apply(writer, &opened, &op, Some(memory))?;
+        self.apply(writer, &opened, &op, Some(memory), time)?;
         writer.logged += record.len() as u64;
         Ok(())
     }

@@ -5,6 +5,9 @@
 //! partition's number, or all ones for every partition. The rows are parts, one a partition: the partition's number and
 //! the number of rows (8 bytes each), then each buffer of [`raw::buffers`] behind its length (8 bytes), padded to 8. A
 //! delete has the keys, 8 bytes each or text behind its length (4 bytes).
+//!
+//! Where times are kept, each group of records begins with one that has nothing but the time of its commit, in the place of
+//! the scope.
 
 use crate::batch;
 use crate::error::{Error, Result};
@@ -25,8 +28,23 @@ const INSERT: u8 = 4;
 const UPSERT: u8 = 5;
 const DELETE_INT: u8 = 6;
 const DELETE_TEXT: u8 = 7;
+const TIME: u8 = 8;
 /// The scope of every partition.
 const EVERYWHERE: u64 = u64::MAX;
+
+/// The record of the time at which those that follow were committed.
+pub fn time_record(time: u64) -> Vec<u8> {
+    let mut record = vec![0; HEADER];
+    record[0] = TIME;
+    record[SCOPE..].copy_from_slice(&time.to_le_bytes());
+    record
+}
+
+/// The time in such a record.
+pub fn time_in(record: &[u8]) -> Option<u64> {
+    let record: &[u8; HEADER] = record.try_into().ok().filter(|record: &&[u8; HEADER]| record[0] == TIME)?;
+    record[SCOPE..].first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
 
 /// One change of a collection's rows.
 pub enum Op {
@@ -236,6 +254,17 @@ mod tests {
                 assert!(Op::decode(other, record).is_err());
             }
         }
+    }
+
+    #[test]
+    fn times_come_back() {
+        assert_eq!(time_in(&time_record(u64::MAX - 7)), Some(u64::MAX - 7));
+        assert!(
+            time_in(&Op::Delete(Arc::new(Int64Array::from(vec![0; 0])), None).encode(&schema("Int64")))
+                .is_none()
+        );
+        let longer = [time_record(1), vec![0]].concat();
+        assert!(time_in(&longer).is_none() && Op::decode(&schema("Int64"), longer).is_err());
     }
 
     #[test]

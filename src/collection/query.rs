@@ -68,7 +68,7 @@ impl Core {
         let filter = self.filter(filter, options.filter_values)?;
         let _query = self.store.activity.query();
         let limit = Limit::new(&self.store, options.timeout);
-        let (_snapshot, targets) = self.on_snapshot(|snapshot| {
+        let (_snapshot, targets) = self.on_snapshot_of(options.travel_timestamp, |snapshot| {
             let chosen = self.searched(snapshot, names, &filter)?;
             Ok((snapshot.clone(), self.matching_rows(snapshot, &chosen, &filter, limit.stop())?))
         })?;
@@ -85,12 +85,13 @@ impl Core {
     /// In the partitions of those names, or in all that are not released.
     pub fn count_matching(&self, filter: &str, values: &str, partitions: &[&str]) -> Result<u64> {
         self.check_loaded()?;
-        self.count_live(&self.filter(filter, values)?, partitions, &NEVER)
+        self.count_live(&self.filter(filter, values)?, partitions, 0, &NEVER)
     }
 
-    fn count_live(&self, filter: &Filter, partitions: &[&str], stop: &AtomicBool) -> Result<u64> {
+    /// As of `time`; 0 for now.
+    fn count_live(&self, filter: &Filter, partitions: &[&str], time: u64, stop: &AtomicBool) -> Result<u64> {
         let _query = self.store.activity.query();
-        let targets = self.on_snapshot(|snapshot| {
+        let targets = self.on_snapshot_of(time, |snapshot| {
             let chosen = self.searched(snapshot, partitions, filter)?;
             self.matching_rows(snapshot, &chosen, filter, stop)
         })?;
@@ -104,7 +105,8 @@ impl Core {
         }
         let filter = self.filter(filter, options.filter_values)?;
         let limit = Limit::new(&self.store, options.timeout);
-        let count = self.count_live(&filter, &options.partition_names, limit.stop())?;
+        let (partitions, time) = (&options.partition_names, options.travel_timestamp);
+        let count = self.count_live(&filter, partitions, time, limit.stop())?;
         limit.check("query")?;
         let count: ArrayRef = Arc::new(Int64Array::from_iter_values(i64::try_from(count)));
         let columns = RecordBatch::try_from_iter([(COUNT, count)])

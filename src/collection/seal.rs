@@ -20,6 +20,10 @@ pub const MAX_TEXT: u64 = 1 << 30;
 /// What is being sealed.
 struct Frozen {
     state: Snapshot,
+    /// The growing rows as if those were live that must be kept: an earlier state may still be asked for.
+    kept: Vec<SegmentView>,
+    /// What was dead by then goes.
+    horizon: u64,
     /// The log file after those that are no longer needed.
     wal_first: u64,
 }
@@ -27,11 +31,19 @@ struct Frozen {
 /// What the manifest will say, and the files behind it.
 #[derive(Default)]
 struct Written {
-    segments: Vec<(Arc<Sealed>, Vec<SegmentView>)>,
-    /// Number, dead rows and generation of the segments whose deletes were written.
-    deletes: Vec<(u64, u64, u64)>,
-    /// Segments without a live row.
+    segments: Vec<(Arc<Sealed>, SegmentMeta)>,
+    deletes: Vec<Deletes>,
+    /// Segments without a row that must be kept.
     gone: BTreeSet<u64>,
+}
+
+/// The deletes of a sealed segment that were written.
+struct Deletes {
+    segment: u64,
+    dead: u64,
+    /// The generation of the files.
+    generation: u64,
+    has_history: bool,
 }
 
 impl Core {
@@ -96,19 +108,26 @@ impl Core {
         }
         let wal_first = writer.wal()?.rotate()?;
         writer.growing.freeze();
-        Ok(Some(Frozen { state: writer.snapshot(), wal_first }))
+        let (state, horizon) = (writer.snapshot(), self.store.horizon());
+        let kept = state.growing.iter().map(|chunk| chunk.kept(horizon)).collect();
+        Ok(Some(Frozen { state, kept, horizon, wal_first }))
     }
 
     fn write_files(&self, frozen: &Frozen, written: &mut Written) -> Result<()> {
         let shared = &self.store.shared;
-        for chunks in split(&frozen.state.growing) {
-            let rows = chunks.iter().map(|chunk| chunk.live.count()).sum();
-            if rows > 0 {
+        let mut frozen_chunks = &frozen.state.growing[..];
+        for chunks in split(&frozen.kept) {
+            let (now, rest) = frozen_chunks.split_at(chunks.len());
+            frozen_chunks = rest;
+            let (live, history) = SegmentView::renumbered(now, &chunks, frozen.horizon);
+            if !live.is_empty() {
                 let id = self.store.take_id();
-                let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, id, rows);
-                written.segments.push((Arc::new(sealed), chunks.clone()));
-                let sealed = &written.segments[written.segments.len() - 1].0;
+                let sealed = Sealed::new(shared.clone(), self.schema.clone(), &self.dir, id, live.len());
+                let sealed = Arc::new(sealed);
+                let meta = SegmentMeta::new(id, chunks[0].partition, &live, &history, 0);
+                written.segments.push((sealed.clone(), meta));
                 sealed.write(&chunks, &mut || Ok(()))?;
+                sealed.save_first(&live, &history)?;
                 // Reads it back: what cannot be read must not replace the log.
                 sealed.rows()?;
             }
@@ -118,11 +137,17 @@ impl Core {
             let Some(sealed) = view.as_sealed() else { continue };
             let Some(meta) = metas.iter().find(|meta| meta.id == sealed.id()) else { continue };
             let dead = view.live.dead() as u64;
-            if view.live.count() == 0 {
+            if view.live.count() + view.history.kept_dead(frozen.horizon) == 0 {
                 written.gone.insert(meta.id);
             } else if dead != meta.dead {
-                sealed.save_live(&view.live, meta.deletes + 1)?;
-                written.deletes.push((meta.id, dead, meta.deletes + 1));
+                let generation = meta.deletes.max(meta.history) + 1;
+                sealed.save_live(&view.live, generation)?;
+                let history = view.history.renumbered(&Live::all(view.len()), frozen.horizon);
+                let has_history = !history.is_empty();
+                if has_history {
+                    sealed.save_history(&history, generation)?;
+                }
+                written.deletes.push(Deletes { segment: meta.id, dead, generation, has_history });
             }
         }
         if !written.segments.is_empty() {
@@ -137,26 +162,22 @@ impl Core {
     fn commit_seal(&self, frozen: &Frozen, written: &Written) -> Result<Vec<PathBuf>> {
         self.commit(|meta| {
             let mut old_files = Vec::new();
-            for &(id, dead, generation) in &written.deletes {
-                if let Some(segment) = meta.segment_mut(id) {
-                    if segment.deletes > 0 {
-                        old_files
-                            .push(Sealed::dir_of(&self.dir, id).join(Sealed::live_name(segment.deletes)));
-                    }
-                    (segment.dead, segment.deletes) = (dead, generation);
+            for new in &written.deletes {
+                if let Some(segment) = meta.segment_mut(new.segment) {
+                    let dir = Sealed::dir_of(&self.dir, segment.id);
+                    let before = files_of(segment);
+                    segment.dead = new.dead;
+                    segment.deletes = new.generation;
+                    segment.history = if new.has_history { new.generation } else { 0 };
+                    let now = files_of(segment);
+                    old_files
+                        .extend(before.iter().filter(|name| !now.contains(name)).map(|name| dir.join(name)));
                 }
             }
             meta.segments.retain(|segment| !written.gone.contains(&segment.id));
-            meta.segments.extend(written.segments.iter().map(|(sealed, chunks)| SegmentMeta {
-                id: sealed.id(),
-                partition: chunks.first().map_or(0, |chunk| chunk.partition),
-                rows: chunks.iter().map(|chunk| chunk.live.count() as u64).sum(),
-                dead: 0,
-                deletes: 0,
-                since: 0,
-                indexes: Vec::new(),
-            }));
+            meta.segments.extend(written.segments.iter().map(|(_, segment)| segment.clone()));
             meta.wal_first = frozen.wal_first;
+            meta.forget(frozen.horizon);
             Ok(old_files)
         })
     }
@@ -167,20 +188,19 @@ impl Core {
         for gone in writer.remove_sealed(&written.gone) {
             gone.doom();
         }
-        let mut at = 0;
-        let groups = split(&frozen.state.growing);
+        let mut now = &now[..];
         let mut segments = written.segments.iter();
-        for before in groups {
-            let lives: Vec<Live> =
-                before.iter().zip(&now[at..]).map(|(b, n)| n.live.renumbered(&b.live)).collect();
-            at += before.len();
-            let live = Live::concat(lives.iter());
+        for before in split(&frozen.kept) {
+            let (chunks, rest) = now.split_at(before.len());
+            now = rest;
+            let (live, history) = SegmentView::renumbered(chunks, &before, frozen.horizon);
             if !live.is_empty()
-                && let Some((sealed, _)) = segments.next()
+                && let Some((sealed, segment)) = segments.next()
             {
-                writer.sealed.push(SegmentView::sealed(sealed.clone(), before[0].partition, live));
+                writer.sealed.push(SegmentView::sealed(sealed.clone(), segment.partition, live, history));
             }
         }
+        writer.forget(frozen.horizon);
         writer.logged = 0;
         writer.log_is_stale = false;
         writer.seal_at = self.store.options.segment_bytes();
@@ -225,6 +245,9 @@ pub fn files_of(segment: &SegmentMeta) -> Vec<String> {
     let mut names = vec![Sealed::data_name().to_owned()];
     if segment.deletes > 0 {
         names.push(Sealed::live_name(segment.deletes));
+    }
+    if segment.history > 0 {
+        names.push(Sealed::history_name(segment.history));
     }
     names.extend(segment.indexes.iter().map(|index| IndexFile::name(index.file)));
     names

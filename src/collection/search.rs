@@ -3,6 +3,7 @@
 use crate::batch::values_of_key;
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::group::Groups;
+use crate::collection::load::all_or_none;
 use crate::collection::merge::{Batch, Found, Merger, Target};
 use crate::collection::query::Limit;
 use crate::collection::request::{Request, check_queries, not_exist};
@@ -55,13 +56,17 @@ impl Core {
         options: &SearchOptions,
         stop: &AtomicBool,
     ) -> Result<Prepared> {
-        self.on_snapshot(|snapshot| {
+        self.on_snapshot_of(options.travel_timestamp, |snapshot| {
             let request = self.request(snapshot, field, options)?;
             let chosen = self.searched(snapshot, &options.partition_names, filter)?;
-            let mut targets = self.matching(snapshot, &chosen, filter, stop)?;
-            for (target, view) in &mut targets {
-                target.index = view.vector_index()?;
-            }
+            // A load like any other: of one that `memory_limit` refuses nothing stays.
+            let targets = all_or_none(snapshot, || {
+                let mut targets = self.matching(snapshot, &chosen, filter, stop)?;
+                for (target, view) in &mut targets {
+                    target.index = view.vector_index()?;
+                }
+                Ok(targets)
+            })?;
             let targets = targets.into_iter().map(|(target, _)| target).collect();
             Ok(Prepared { _snapshot: snapshot.clone(), request, targets })
         })

@@ -110,6 +110,9 @@ pub struct SearchOptions<'a> {
     pub group_by_field: Option<&'a str>,
     /// Partitions to look into; empty for all that are not released.
     pub partition_names: Vec<&'a str>,
+    /// The rows that there were at this time are searched, see [`Collection::timestamp`](super::Collection::timestamp); 0:
+    /// those of now.
+    pub travel_timestamp: u64,
 }
 
 impl Default for SearchOptions<'_> {
@@ -127,6 +130,7 @@ impl Default for SearchOptions<'_> {
             offset: 0,
             group_by_field: None,
             partition_names: Vec::new(),
+            travel_timestamp: 0,
         }
     }
 }
@@ -145,6 +149,8 @@ pub struct QueryOptions<'a> {
     pub timeout: Option<Duration>,
     /// Partitions to look into; empty for all that are not released.
     pub partition_names: Vec<&'a str>,
+    /// As in [`SearchOptions`].
+    pub travel_timestamp: u64,
 }
 
 /// An output field.

@@ -3,12 +3,12 @@
 
 use crate::batch;
 use crate::collection::core::{Core, Pending, Writer};
-use crate::collection::ops::{Op, Part};
+use crate::collection::ops::{Op, Part, time_record};
 use crate::collection::types::Inserted;
 use crate::database::options::Durability;
 use crate::error::{Code, Error, Result};
 use crate::schema::DataType;
-use crate::segment::{Key, Reservation, Rows, SegmentView, delete};
+use crate::segment::{Key, Reservation, Rows, SegmentView};
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -137,44 +137,57 @@ impl Core {
             }
         }
         let opened = opened.unwrap_or_default();
-        let records: Vec<&[u8]> = ready.iter().map(|pending| pending.record.as_slice()).collect();
-        if records.is_empty() {
+        if ready.is_empty() {
             return;
         }
-        let sync = self.store.options.durability == Durability::Sync;
-        if let Err(error) = writer.wal().and_then(|wal| wal.append(&records, sync)) {
+        let time = self.store.stamp();
+        let stamp = (time > 0).then(|| time_record(time));
+        let records = ready.iter().map(|pending| &pending.record);
+        let records: Vec<&[u8]> = stamp.iter().chain(records).map(Vec::as_slice).collect();
+        if let Err(error) = self.log(writer, &records) {
             ready.iter().for_each(|pending| *pending.outcome.lock() = Some(Err(error.repeat())));
             return;
         }
-        writer.unsynced |= !sync;
-        writer.logged += records.iter().map(|record| record.len() as u64).sum::<u64>();
         let counts: Vec<Result<u64>> = ready
             .iter()
-            .map(|pending| self.apply(writer, &opened, &pending.op, pending.memory.lock().take()))
+            .map(|pending| self.apply(writer, &opened, &pending.op, pending.memory.lock().take(), time))
             .collect();
+        writer.time = writer.time.max(time);
         self.publish(writer);
         for (pending, count) in ready.iter().zip(counts) {
             *pending.outcome.lock() = Some(count);
         }
     }
 
-    /// Brings a logged change into memory; says how many rows it was about. `opened` are the rows of the sealed
-    /// segments, which deletes need. Rows of partitions that were dropped later, of which a log may still tell, stay out.
+    /// Appends records to the log, as durable as the options say.
+    pub fn log(&self, writer: &mut Writer, records: &[&[u8]]) -> Result<()> {
+        let sync = self.store.options.durability == Durability::Sync;
+        writer.wal()?.append(records, sync)?;
+        writer.unsynced |= !sync;
+        writer.logged += records.iter().map(|record| record.len() as u64).sum::<u64>();
+        Ok(())
+    }
+
+    /// Brings a change that was logged at `time` (0 where times are not kept) into memory; says how many rows it was about.
+    /// `opened` are the rows of the sealed segments, which deletes need. Rows of partitions that were dropped later, of which
+    /// a log may still tell, stay out.
     pub fn apply(
         &self,
         writer: &mut Writer,
         opened: &[Arc<Rows>],
         op: &Op,
         mut memory: Option<Reservation>,
+        time: u64,
     ) -> Result<u64> {
         let schema = writer.growing.schema().clone();
         let primary = schema.primary_at();
         let deleted = match op {
             Op::Insert(_) => 0,
             Op::Upsert(parts, scope) => {
-                parts.iter().map(|part| remove(writer, opened, part.rows.column(primary), *scope)).sum()
+                let keys = parts.iter().map(|part| part.rows.column(primary));
+                keys.map(|keys| remove(writer, opened, keys, *scope, time)).sum()
             }
-            Op::Delete(keys, scope) => remove(writer, opened, keys, *scope),
+            Op::Delete(keys, scope) => remove(writer, opened, keys, *scope, time),
         };
         let mut inserted = 0;
         for part in op.parts() {
@@ -182,7 +195,7 @@ impl Core {
             let bytes = batch::bytes(&schema, &part.rows);
             let memory = memory.as_mut().map(|memory| memory.split(bytes));
             match writer.partitions.get(part.partition) {
-                Some(_) => writer.growing.push(part.rows.clone(), part.partition, memory)?,
+                Some(_) => writer.growing.push(part.rows.clone(), part.partition, memory, time)?,
                 None => writer.log_is_stale = true,
             }
         }
@@ -216,12 +229,18 @@ fn check_partitions(writer: &Writer, op: &Op) -> Result<()> {
     }
 }
 
-/// Marks the rows of `keys`, in one partition or in all, as dead; says how many there were.
-fn remove(writer: &mut Writer, opened: &[Arc<Rows>], keys: &ArrayRef, partition: Option<u64>) -> u64 {
+/// Marks the rows of `keys`, in one partition or in all, as dead at `time`; says how many there were.
+fn remove(
+    writer: &mut Writer,
+    opened: &[Arc<Rows>],
+    keys: &ArrayRef,
+    partition: Option<u64>,
+    time: u64,
+) -> u64 {
     let keys: Vec<Key> = (0..keys.len()).map(|row| Key::at(keys, row)).collect();
     let sealed = writer.sealed.iter_mut().zip(opened);
     let is_meant =
         |(view, _): &(&mut SegmentView, &Arc<Rows>)| partition.is_none_or(|id| view.partition == id);
-    let deleted: u64 = sealed.filter(is_meant).map(|(view, rows)| delete(rows, &mut view.live, &keys)).sum();
-    deleted + writer.growing.delete(&keys, partition)
+    let deleted: u64 = sealed.filter(is_meant).map(|(view, rows)| view.delete(rows, &keys, time)).sum();
+    deleted + writer.growing.delete(&keys, partition, time)
 }

@@ -56,12 +56,40 @@ impl Engine {
             None => create(&vfs, path)?,
         };
         let engine = Engine::new(vfs, path, options, meta, Some(lock))?;
+        engine.set_retention()?;
         engine.remove_orphans();
         engine.start("elanus-worker", work)?;
         if engine.store.options.durability == Durability::Async {
             engine.start("elanus-sync", sync_logs)?;
         }
         Ok(engine)
+    }
+
+    /// Gives the database the retention of the options. What it did not keep before cannot be told from now on either: that
+    /// of each collection begins where the old retention reaches, or now.
+    fn set_retention(&self) -> Result<()> {
+        let (store, before) = (&self.store, self.store.retention());
+        let Some(wanted) = store.options.retention_duration.filter(|wanted| *wanted != before) else {
+            return Ok(());
+        };
+        let (floor, time) = match before {
+            0 => {
+                let now = store.clock.tick(store.shared.vfs.now_ms());
+                (now, now)
+            }
+            _ => (store.horizon(), 0),
+        };
+        store.commit(|meta| {
+            meta.retention = wanted;
+            for collection in &mut meta.collections {
+                collection.time = collection.time.max(time);
+                collection.forget(floor);
+            }
+            Ok(())
+        })?;
+        store.set_retention(wanted);
+        self.collections.read().values().for_each(|core| core.keep_from(time, floor));
+        Ok(())
     }
 
     /// Nothing is written, not even a lock.
@@ -211,6 +239,8 @@ impl Engine {
                 ),
             ));
         }
+        // Before its creation there may have been another one of its name.
+        let created = self.store.stamp();
         let meta = CollectionMeta {
             id: self.store.take_id(),
             name: name.to_owned(),
@@ -223,6 +253,8 @@ impl Engine {
             released: false,
             compaction: CompactionMeta::default(),
             partitions: PartitionMeta::first_of(&schema),
+            time: created,
+            floor: created,
         };
         let made = Core::create_files(&self.store, meta.id)
             .and_then(|()| Core::open(&self.store, &meta))

@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::schema::{DEFAULT_PARTITION, MAX_PARTITIONS, Schema};
+use crate::segment::{History, Live};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,6 +19,9 @@ pub struct Meta {
     /// Other names of collections, and their numbers.
     #[serde(default)]
     pub aliases: BTreeMap<String, u64>,
+    /// For how many seconds earlier states stay searchable; 0: not at all, and no times are kept.
+    #[serde(default)]
+    pub retention: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +42,12 @@ pub struct CollectionMeta {
     pub compaction: CompactionMeta,
     #[serde(default = "PartitionMeta::only_default")]
     pub partitions: Vec<PartitionMeta>,
+    /// The time of a commit than which the log alone may have later ones.
+    #[serde(default)]
+    pub time: u64,
+    /// The earliest time whose state can still be told.
+    #[serde(default)]
+    pub floor: u64,
 }
 
 /// A partition. Those of a partition key have the numbers from 0 on, and the default partition has 0.
@@ -85,6 +95,9 @@ pub struct SegmentMeta {
     /// which no log holds.
     #[serde(default)]
     pub since: u64,
+    /// The generation of its file of the times of its rows; 0 where none are kept.
+    #[serde(default)]
+    pub history: u64,
     pub indexes: Vec<IndexFileMeta>,
 }
 
@@ -97,7 +110,7 @@ pub struct IndexFileMeta {
 
 impl Meta {
     pub fn new() -> Meta {
-        Meta { format: FORMAT, next_id: 1, collections: Vec::new(), aliases: BTreeMap::new() }
+        Meta { format: FORMAT, next_id: 1, collections: Vec::new(), aliases: BTreeMap::new(), retention: 0 }
     }
 
     pub fn decode(payload: &[u8]) -> Result<Meta> {
@@ -159,6 +172,22 @@ impl PartitionMeta {
     }
 }
 
+impl SegmentMeta {
+    /// Of a segment whose first files are written, without an index.
+    pub fn new(id: u64, partition: u64, live: &Live, history: &History, since: u64) -> SegmentMeta {
+        SegmentMeta {
+            id,
+            partition,
+            rows: live.len() as u64,
+            dead: live.dead() as u64,
+            deletes: u64::from(live.dead() > 0),
+            since,
+            history: u64::from(!history.is_empty()),
+            indexes: Vec::new(),
+        }
+    }
+}
+
 impl CollectionMeta {
     /// Adds a partition, unless one of that name is there.
     pub fn add_partition(&mut self, id: u64, name: &str) -> Result<()> {
@@ -173,6 +202,13 @@ impl CollectionMeta {
         }
         self.partitions.push(PartitionMeta { id, name: name.to_owned(), released: self.released });
         Ok(())
+    }
+
+    /// What was there before `horizon` only is given up; `u64::MAX` where no times are kept.
+    pub fn forget(&mut self, horizon: u64) {
+        if horizon < u64::MAX {
+            self.floor = self.floor.max(horizon);
+        }
     }
 
     pub fn segment_mut(&mut self, id: u64) -> Option<&mut SegmentMeta> {

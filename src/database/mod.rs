@@ -2,6 +2,7 @@
 
 mod activity;
 mod aliases;
+pub(crate) mod clock;
 mod engine;
 pub(crate) mod meta;
 pub(crate) mod options;

@@ -1,6 +1,6 @@
 //! How to open a database.
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -36,6 +36,9 @@ pub struct Options {
     /// when it is asked to.
     pub refresh_ms: u64,
     pub create_if_missing: bool,
+    /// For how many seconds an earlier state stays searchable (Milvus' `common.retentionDuration`), from now on and kept in the
+    /// database: 0 for not at all, as in a new one. `None` leaves it as it is.
+    pub retention_duration: Option<u64>,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             read_only: false,
             refresh_ms: 0,
             create_if_missing: true,
+            retention_duration: None,
         }
     }
 }
@@ -58,7 +62,7 @@ impl Default for Options {
 const MAX_THREADS: u64 = 1024;
 const MAX_SEGMENT_MB: u64 = 131072;
 const KNOWN: &str = "durability, memory_limit, threads, segment_size_mb, index_min_rows, build_idle_ms, \
-     auto_compaction, read_only, refresh_ms, create_if_missing";
+     auto_compaction, read_only, refresh_ms, create_if_missing, retention_duration";
 
 impl Options {
     /// `{"durability":"sync","threads":2,...}`; unknown keys are errors that name the known ones. Empty text: defaults.
@@ -82,6 +86,9 @@ impl Options {
                 "read_only" => options.read_only = flag(key, value)?,
                 "refresh_ms" => options.refresh_ms = number(key, value, 0, u64::from(u32::MAX))?,
                 "create_if_missing" => options.create_if_missing = flag(key, value)?,
+                "retention_duration" => {
+                    options.retention_duration = Some(number(key, value, 0, u64::from(u32::MAX))?);
+                }
                 _ => return Err(Error::invalid(format!("unknown option \"{key}\"; known are: {KNOWN}"))),
             }
         }
@@ -95,6 +102,15 @@ impl Options {
         within("index_min_rows", self.index_min_rows, 1, u64::from(u32::MAX))?;
         within("build_idle_ms", self.build_idle_ms, 0, u64::from(u32::MAX))?;
         within("refresh_ms", self.refresh_ms, 0, u64::from(u32::MAX))?;
+        if let Some(seconds) = self.retention_duration {
+            within("retention_duration", seconds, 0, u64::from(u32::MAX))?;
+            if self.read_only {
+                return Err(Error::new(
+                    Code::ReadOnly,
+                    "option retention_duration is the writer's to set: the database is opened read-only",
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -150,7 +166,8 @@ mod tests {
         assert_eq!(Options::from_json(" ").unwrap(), Options::default());
         assert_eq!(Options::from_json("{}").unwrap(), Options::default());
         let text = r#"{"durability":"async","memory_limit":5,"threads":2,"segment_size_mb":1,"index_min_rows":9,
-            "build_idle_ms":0,"auto_compaction":false,"read_only":true,"refresh_ms":7,"create_if_missing":false}"#;
+            "build_idle_ms":0,"auto_compaction":false,"read_only":true,"refresh_ms":7,"create_if_missing":false,
+            "retention_duration":8}"#;
         let options = Options::from_json(text).unwrap();
         let expected = Options {
             durability: Durability::Async,
@@ -163,9 +180,11 @@ mod tests {
             read_only: true,
             refresh_ms: 7,
             create_if_missing: false,
+            retention_duration: Some(8),
         };
         assert_eq!(options, expected);
-        assert!(options.check().is_ok());
+        assert_eq!(options.check().unwrap_err().code(), Code::ReadOnly);
+        assert!(Options { retention_duration: None, ..options }.check().is_ok());
     }
 
     #[test]
@@ -179,6 +198,7 @@ mod tests {
         assert!(message(r#"{"durability":"never"}"#).contains("\"sync\" or \"async\""));
         assert!(message(r#"{"read_only":1}"#).contains("true or false"));
         assert!(message(r#"{"refresh_ms":4294967296}"#).contains("[0, 4294967295], got 4294967296"));
+        assert!(message(r#"{"retention_duration":-1}"#).contains("[0, 4294967295], got -1"));
         assert!(message("[]").contains("not a JSON object"));
         assert!(message("{").contains("not JSON"));
         assert!(Options { threads: 5000, ..Options::default() }.check().is_err());

@@ -1,6 +1,7 @@
 //! What a collection needs of its database: options, files, the manifest, and whether it is still open.
 
 use crate::database::activity::Activity;
+use crate::database::clock::{self, Clock};
 use crate::database::meta::Meta;
 use crate::database::options::Options;
 use crate::database::watchdog::Watchdog;
@@ -12,7 +13,7 @@ use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How often a read-only database starts again when a writer replaced files under its eyes.
@@ -45,6 +46,9 @@ pub struct Store {
     pub dir: PathBuf,
     pub activity: Activity,
     pub watchdog: Watchdog,
+    pub clock: Clock,
+    /// That of the manifest, to be read without its lock.
+    retention: AtomicU64,
     meta: Mutex<Meta>,
     /// Held shared by whoever changes files, exclusively by the closing, which so waits for them.
     gate: RwLock<()>,
@@ -76,6 +80,8 @@ impl Store {
             dir: dir.to_owned(),
             activity: Activity::new(),
             watchdog: Watchdog::new(),
+            clock: Clock::default(),
+            retention: AtomicU64::new(meta.retention),
             meta: Mutex::new(meta),
             gate: RwLock::new(()),
             closing: AtomicBool::new(false),
@@ -130,8 +136,37 @@ impl Store {
         read(&self.meta.lock())
     }
 
+    /// For how many seconds earlier states stay searchable.
+    pub fn retention(&self) -> u64 {
+        self.retention.load(Ordering::Acquire)
+    }
+
+    /// Changes that, once the manifest says so.
+    pub fn set_retention(&self, seconds: u64) {
+        self.retention.store(seconds, Ordering::Release);
+    }
+
+    /// The time of now.
+    pub fn now(&self) -> u64 {
+        self.clock.now(self.shared.vfs.now_ms())
+    }
+
+    /// The time of a commit that is about to be made, later than all before; 0 if nobody keeps times.
+    pub fn stamp(&self) -> u64 {
+        if self.retention() == 0 { 0 } else { self.clock.tick(self.shared.vfs.now_ms()) }
+    }
+
+    /// No time before this can be asked for any more: what was dead by then may go.
+    pub fn horizon(&self) -> u64 {
+        match self.retention() {
+            0 => u64::MAX,
+            seconds => clock::horizon(self.now(), seconds),
+        }
+    }
+
     /// Takes the manifest that a read-only database has read.
     pub fn set_meta(&self, meta: Meta) {
+        self.set_retention(meta.retention);
         *self.meta.lock() = meta;
     }
 

@@ -194,6 +194,30 @@ pub extern "C" fn elanus_collection_count(
     })
 }
 
+/// Gives a moment whose state is that of now, to search and query later as `travel_timestamp`: what is acknowledged by now
+/// is in it, and what is written later is not. It is a Milvus timestamp: milliseconds since 1970 in UTC, times 262144, and
+/// a counter. Moments of the collections of one database can be compared.
+///
+/// @param timestamp Receives it; not NULL. Of a read-only database, the time of the newest commit that it has read.
+/// @param error     Receives the failure; may be NULL. ELANUS_CODE_INVALID_PARAMETER where the database's
+///                  `retention_duration` is 0.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_timestamp(
+    collection: Option<&Collection>,
+    timestamp: Option<Out<'_, u64>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let (collection, timestamp) = (given(collection, "collection")?, given(timestamp, "timestamp")?);
+        put(Some(timestamp), collection.0.timestamp()?);
+        Ok(())
+    })
+}
+
 /// Seals the rows inserted so far into segment files, which indexes are built on. Rows are safe without it: this only
 /// shortens the write-ahead log.
 ///

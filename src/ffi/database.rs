@@ -18,7 +18,7 @@ pub struct Database(pub(super) crate::database::Database);
 /// @param options JSON, or NULL for the defaults:
 ///                `{"durability":"sync","memory_limit":0,"threads":0,"segment_size_mb":512,"index_min_rows":1024,
 ///                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"refresh_ms":0,
-///                "create_if_missing":true}`.
+///                "create_if_missing":true,"retention_duration":0}`.
 ///                `durability` is `sync` (an insert that returned survives a power cut) or `async` (it survives the
 ///                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes and
 ///                what their builds and compactions work with; `threads` 0 for as many as the machine has. Growing rows
@@ -27,8 +27,11 @@ pub struct Database(pub(super) crate::database::Database);
 ///                `auto_compaction`, a segment with more than a fifth of its rows dead is rewritten, and four segments
 ///                of about the same size (within a factor of 4, none above half of `segment_size_mb`) become one. A
 ///                read-only database writes nothing at all; after each `refresh_ms`, 0 for never, it does by itself
-///                what elanus_database_refresh() does, and tries again the next time if that fails. An unknown key is
-///                an error.
+///                what elanus_database_refresh() does, and tries again the next time if that fails.
+///                `retention_duration` is for how many seconds an earlier state stays searchable
+///                (`travel_timestamp`): rows that were deleted or replaced meanwhile stay in the files for so long. It
+///                is kept in the database; without it, the database has the one that it had, and a new one 0, which is
+///                off. What was written before it was set cannot be travelled to. An unknown key is an error.
 /// @param error   Receives the failure; may be NULL. ELANUS_CODE_LOCKED when another process has it open for
 ///                writing; the message names that process.
 /// @return A handle to free with elanus_database_free(), or NULL on failure.

@@ -34,12 +34,14 @@ pub struct QueryOptions<'a> {
     pub partition_names: *const Option<char_p::Ref<'a>>,
     /// How many names.
     pub partition_name_count: usize,
+    /// The rows that there were at this time are asked: see elanus_search_options. 0 for now.
+    pub travel_timestamp: u64,
 }
 
 // SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
 unsafe impl Versioned for QueryOptions<'_> {
     const NAME: &'static str = "elanus_query_options";
-    const SIZES: &'static [usize] = &[40, 56];
+    const SIZES: &'static [usize] = &[40, 56, 64];
 }
 
 /// Finds the rows for which a filter holds. It runs on the rows that were inserted when it started and never waits for
@@ -159,5 +161,6 @@ pub(super) unsafe fn read<'a>(options: *const QueryOptions<'a>) -> Result<Option
             texts(given.partition_names, given.partition_name_count, "options.partition_names")
         }?,
         timeout: (given.timeout_ms != 0).then(|| Duration::from_millis(given.timeout_ms.into())),
+        travel_timestamp: given.travel_timestamp,
     })
 }

@@ -53,12 +53,16 @@ pub struct SearchOptions<'a> {
     pub partition_names: *const Option<char_p::Ref<'a>>,
     /// How many names.
     pub partition_name_count: usize,
+    /// The rows that there were at this time are searched: a moment that elanus_collection_timestamp() gave, or Milvus' hybrid
+    /// timestamp of any other (milliseconds since 1970 in UTC, times 262144), no longer ago than the database's
+    /// `retention_duration`. 0 for now.
+    pub travel_timestamp: u64,
 }
 
 // SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
 unsafe impl Versioned for SearchOptions<'_> {
     const NAME: &'static str = "elanus_search_options";
-    const SIZES: &'static [usize] = &[48, 64, 96];
+    const SIZES: &'static [usize] = &[48, 64, 96, 104];
 }
 
 /// Searches a FLOAT_VECTOR field for the nearest rows of each query. It runs on the rows that were inserted when it
@@ -263,6 +267,7 @@ pub(super) unsafe fn read<'a>(options: *const SearchOptions<'a>) -> Result<Optio
         read.group_by_field =
             given.group_by_field.map(|name| text(Some(name), "options.group_by_field")).transpose()?;
         read.offset = given.offset;
+        read.travel_timestamp = given.travel_timestamp;
         // SAFETY: the same promise.
         read.output_fields =
             unsafe { texts(given.output_fields, given.output_field_count, "options.output_fields") }?;

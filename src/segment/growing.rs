@@ -5,7 +5,7 @@ use crate::batch;
 use crate::error::Result;
 use crate::schema::Schema;
 use crate::segment::rows::concat;
-use crate::segment::{Key, Live, Memory, Reservation, Rows, SegmentView, Source};
+use crate::segment::{History, Key, Live, Memory, Reservation, Rows, SegmentView, Source};
 use arrow_array::RecordBatch;
 use std::sync::Arc;
 
@@ -47,11 +47,17 @@ impl Growing {
         &self.chunks
     }
 
-    /// Adds rows to a partition, which were checked against the schema of now or one before it grew. They stay a chunk of
-    /// their own should a merge fail.
-    pub fn push(&mut self, rows: RecordBatch, partition: u64, memory: Option<Reservation>) -> Result<()> {
+    /// Adds rows to a partition, which were checked against the schema of now or one before it grew, and came at `time` (0
+    /// for a time that nobody keeps). They stay a chunk of their own should a merge fail.
+    pub fn push(
+        &mut self,
+        rows: RecordBatch,
+        partition: u64,
+        memory: Option<Reservation>,
+        time: u64,
+    ) -> Result<()> {
         let rows = batch::widened(&self.schema, rows)?;
-        self.chunks.push(SegmentView::growing(Rows::new(&self.schema, rows, memory), partition));
+        self.chunks.push(SegmentView::growing(Rows::new(&self.schema, rows, memory), partition, time));
         while self.merge_last().unwrap_or(false) {}
         Ok(())
     }
@@ -73,20 +79,23 @@ impl Growing {
         let memory = self.memory.force(a.bytes() + b.bytes());
         let merged = Rows::new(&self.schema, concat(&self.schema, &[a, b])?, Some(memory));
         let live = Live::concat([&first.live, &second.live].into_iter());
+        let histories = [(&first.history, first.len()), (&second.history, second.len())];
+        let history = History::concat(histories.into_iter());
         self.chunks.pop();
         self.chunks.remove(self.frozen + place);
         let source = Source::Growing(Arc::new(merged));
-        self.chunks.push(SegmentView { source, partition, live, indexes: Vec::new() });
+        self.chunks.push(SegmentView { source, partition, live, history, indexes: Vec::new() });
         Ok(true)
     }
 
-    /// Marks the rows of `keys`, in one partition or in all, as dead; says how many there were.
-    pub fn delete(&mut self, keys: &[Key], partition: Option<u64>) -> u64 {
+    /// Marks the rows of `keys`, in one partition or in all, as dead at `time`; says how many there were.
+    pub fn delete(&mut self, keys: &[Key], partition: Option<u64>, time: u64) -> u64 {
         let mut deleted = 0;
         let is_meant = |chunk: &&mut SegmentView| partition.is_none_or(|id| chunk.partition == id);
         for chunk in self.chunks.iter_mut().filter(is_meant) {
             if let Source::Growing(rows) = &chunk.source {
-                deleted += delete(rows, &mut chunk.live, keys);
+                let rows = rows.clone();
+                deleted += chunk.delete(&rows, keys, time);
             }
         }
         deleted
@@ -118,17 +127,6 @@ impl Growing {
     }
 }
 
-/// Marks the rows of `keys` as dead in `live`; says how many were alive.
-pub fn delete(rows: &Rows, live: &mut Live, keys: &[Key]) -> u64 {
-    let mut found = Vec::new();
-    for &key in keys {
-        rows.find(key, &mut found);
-    }
-    let before = live.count();
-    *live = live.without(&found);
-    (before - live.count()) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +137,7 @@ mod tests {
     }
 
     fn push(growing: &mut Growing, keys: &[i64]) {
-        growing.push(batch(keys), 0, None).unwrap();
+        growing.push(batch(keys), 0, None, 0).unwrap();
     }
 
     fn live_keys(growing: &Growing) -> Vec<i64> {
@@ -169,11 +167,11 @@ mod tests {
     fn deletes_survive_merges() {
         let mut growing = growing();
         push(&mut growing, &[1, 2, 3]);
-        assert_eq!(growing.delete(&[Key::Int(2), Key::Int(9), Key::Int(2)], None), 1);
+        assert_eq!(growing.delete(&[Key::Int(2), Key::Int(9), Key::Int(2)], None, 0), 1);
         push(&mut growing, &[2, 4]);
         push(&mut growing, &[5]);
         assert_eq!(live_keys(&growing), [1, 3, 2, 4, 5]);
-        assert_eq!(growing.delete(&[Key::Int(2)], None), 1);
+        assert_eq!(growing.delete(&[Key::Int(2)], None, 0), 1);
         assert_eq!(live_keys(&growing), [1, 3, 4, 5]);
     }
 
@@ -184,7 +182,7 @@ mod tests {
         let frozen = growing.freeze();
         push(&mut growing, &[3, 4]);
         assert_eq!(growing.chunks().len(), 2);
-        growing.delete(&[Key::Int(1), Key::Int(4)], None);
+        growing.delete(&[Key::Int(1), Key::Int(4)], None, 0);
         assert_eq!(frozen[0].live.dead(), 0);
         let sealed = growing.remove_frozen();
         assert_eq!((sealed.len(), sealed[0].live.dead()), (1, 1));
@@ -199,7 +197,7 @@ mod tests {
     fn partitions_stay_apart() {
         let mut growing = growing();
         for key in 0..300 {
-            growing.push(batch(&[key]), key as u64 % 3, None).unwrap();
+            growing.push(batch(&[key]), key as u64 % 3, None, 0).unwrap();
         }
         assert!(growing.chunks().len() <= 30, "{}", growing.chunks().len());
         for chunk in growing.chunks() {
@@ -208,8 +206,8 @@ mod tests {
             assert!((0..rows.len()).all(is_of_it));
         }
         let keys: Vec<Key> = (0..10).map(Key::Int).collect();
-        assert_eq!(growing.delete(&keys, Some(1)), 3);
-        assert_eq!(growing.delete(&keys, None), 7);
+        assert_eq!(growing.delete(&keys, Some(1), 0), 3);
+        assert_eq!(growing.delete(&keys, None, 0), 7);
         let partitions: Vec<u64> = growing.freeze().iter().map(|chunk| chunk.partition).collect();
         assert!(partitions.is_sorted());
         growing.thaw();

@@ -62,18 +62,19 @@ impl Live {
         if rows.is_empty() {
             return self.clone();
         }
-        let mut bits = match &self.bits {
-            Some(bits) => {
-                let sliced = bits.sliced();
-                let mut copy = MutableBuffer::with_capacity(sliced.len());
-                copy.extend_from_slice(sliced.as_slice());
-                copy
-            }
-            None => all_set(self.len),
-        };
+        let mut bits = self.bits.as_ref().map_or_else(|| all_set(self.len), copied);
         for &row in rows {
             bit_util::unset_bit(bits.as_slice_mut(), row as usize);
         }
+        Live::from_bits(BooleanBuffer::new(bits.into(), 0, self.len))
+    }
+
+    /// The same with `rows` live again.
+    pub fn with(&self, rows: impl Iterator<Item = u32>) -> Live {
+        let mut rows = rows.peekable();
+        let Some(bits) = self.bits.as_ref().filter(|_| rows.peek().is_some()) else { return self.clone() };
+        let mut bits = copied(bits);
+        rows.for_each(|row| bit_util::set_bit(bits.as_slice_mut(), row as usize));
         Live::from_bits(BooleanBuffer::new(bits.into(), 0, self.len))
     }
 
@@ -154,6 +155,13 @@ fn decode(bytes: &Buffer, len: usize) -> Option<BooleanBuffer> {
     whole.then(|| BooleanBuffer::new(Buffer::from(&bytes[HEADER..]), 0, len))
 }
 
+fn copied(bits: &BooleanBuffer) -> MutableBuffer {
+    let sliced = bits.sliced();
+    let mut copy = MutableBuffer::with_capacity(sliced.len());
+    copy.extend_from_slice(sliced.as_slice());
+    copy
+}
+
 /// A buffer whose first `len` bits are set.
 fn all_set(len: usize) -> MutableBuffer {
     let mut buffer = MutableBuffer::from_len_zeroed(bit_util::ceil(len, 8));
@@ -185,6 +193,8 @@ mod tests {
         assert_eq!(fewer.runs(), [(1, 3), (5, 10)]);
         assert_eq!(fewer.count(), 7);
         assert!(all.without(&[]).bits().is_none());
+        assert_eq!(rows(&fewer.with([4, 10, 5].into_iter())), [1, 2, 4, 5, 6, 7, 8, 9, 10]);
+        assert!(all.with([3].into_iter()).bits().is_none() && fewer.with(std::iter::empty()).dead() == 4);
         let even: BooleanBuffer = (0..11).map(|row| row % 2 == 0).collect();
         assert_eq!(rows(&some.kept(&even)), [2, 4, 6, 8]);
         assert_eq!((all.kept(&even).count(), all.kept(&BooleanBuffer::new_set(11)).dead()), (6, 0));

@@ -6,6 +6,7 @@
 mod container;
 mod data;
 mod growing;
+mod history;
 mod index_file;
 mod live;
 mod memory;
@@ -14,7 +15,8 @@ mod rows;
 mod sealed;
 mod slot;
 
-pub use growing::{Growing, delete};
+pub use growing::Growing;
+pub use history::History;
 pub use index_file::{IndexFile, Indexed, LoadedIndex};
 pub use live::Live;
 pub use memory::{Memory, Reservation};
@@ -47,20 +49,60 @@ pub struct SegmentView {
     /// The number of the partition that its rows are in.
     pub partition: u64,
     pub live: Live,
+    /// When its rows came and went, where times are kept.
+    pub history: History,
     /// At most one a field.
     pub indexes: Vec<Arc<IndexFile>>,
 }
 
 impl SegmentView {
-    /// A view of rows in memory, all of them live.
-    pub fn growing(rows: Rows, partition: u64) -> SegmentView {
-        let live = Live::all(rows.len());
-        SegmentView { source: Source::Growing(Arc::new(rows)), partition, live, indexes: Vec::new() }
+    /// A view of rows in memory, all of them live, that came at `time`; 0 for a time that nobody keeps.
+    pub fn growing(rows: Rows, partition: u64, time: u64) -> SegmentView {
+        let (live, history) = (Live::all(rows.len()), History::born(rows.len(), time));
+        let source = Source::Growing(Arc::new(rows));
+        SegmentView { source, partition, live, history, indexes: Vec::new() }
     }
 
     /// A view of a sealed segment without indexes.
-    pub fn sealed(sealed: Arc<Sealed>, partition: u64, live: Live) -> SegmentView {
-        SegmentView { source: Source::Sealed(sealed), partition, live, indexes: Vec::new() }
+    pub fn sealed(sealed: Arc<Sealed>, partition: u64, live: Live, history: History) -> SegmentView {
+        SegmentView { source: Source::Sealed(sealed), partition, live, history, indexes: Vec::new() }
+    }
+
+    /// Marks the rows of `keys` as dead at `time` (0 for a time that nobody keeps); says how many were alive. `rows` are its
+    /// own.
+    pub fn delete(&mut self, rows: &Rows, keys: &[Key], time: u64) -> u64 {
+        let mut found = Vec::new();
+        for &key in keys {
+            rows.find(key, &mut found);
+        }
+        found.retain(|&row| self.live.is_live(row as usize));
+        // A key may be named twice.
+        found.sort_unstable();
+        found.dedup();
+        self.live = self.live.without(&found);
+        self.history.die(&found, time);
+        found.len() as u64
+    }
+
+    /// The view of before: with the rows live that were so at `time`.
+    pub fn as_of(&self, time: u64) -> SegmentView {
+        SegmentView { live: self.history.as_of(&self.live, time), ..self.clone() }
+    }
+
+    /// As if rows were live that were so after `horizon`: those that must be kept.
+    pub fn kept(&self, horizon: u64) -> SegmentView {
+        SegmentView { live: self.history.kept(&self.live, horizon), ..self.clone() }
+    }
+
+    /// Live rows and history of `parts` as they are now, one after the other and renumbered: of each, those rows are left
+    /// that are live in its `before`, and times up to `horizon` are forgotten.
+    pub fn renumbered(parts: &[SegmentView], before: &[SegmentView], horizon: u64) -> (Live, History) {
+        let pairs = || parts.iter().zip(before);
+        let lives: Vec<Live> = pairs().map(|(now, kept)| now.live.renumbered(&kept.live)).collect();
+        let histories: Vec<History> =
+            pairs().map(|(now, kept)| now.history.renumbered(&kept.live, horizon)).collect();
+        let lens = lives.iter().map(Live::len);
+        (Live::concat(lives.iter()), History::concat(histories.iter().zip(lens)))
     }
 
     /// Rows, dead ones included.

@@ -1,11 +1,11 @@
 //! A sealed segment: a directory with its rows (`data.arrow`), the bitmap of its live rows (`deletes-<n>.bin`, where
-//! any is dead) and its index files.
+//! any is dead), when rows came and went (`history-<n>.bin`, where times are kept) and its index files.
 
 use crate::error::Result;
 use crate::schema::Schema;
 use crate::segment::rows::gather_in_steps;
 use crate::segment::slot::Slot;
-use crate::segment::{Live, Rows, Run, SegmentView, Shared, data};
+use crate::segment::{History, Live, Rows, Run, SegmentView, Shared, data};
 use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
 use std::path::{Path, PathBuf};
@@ -146,6 +146,31 @@ impl Sealed {
         self.shared.vfs.sync_dir(&self.dir).map_err(io)
     }
 
+    /// The name of the file of the history, generation `generation`.
+    pub fn history_name(generation: u64) -> String {
+        format!("history-{generation}.bin")
+    }
+
+    /// Writes as generation 1 which rows of a new segment are dead, if any, and when its rows came and went, if that is kept.
+    pub fn save_first(&self, live: &Live, history: &History) -> Result<()> {
+        if live.dead() > 0 {
+            self.save_live(live, 1)?;
+        }
+        if history.is_empty() { Ok(()) } else { self.save_history(history, 1) }
+    }
+
+    /// Writes when rows came and went as generation `generation`, durably.
+    pub fn save_history(&self, history: &History, generation: u64) -> Result<()> {
+        history.save(&self.shared, &self.dir.join(Sealed::history_name(generation)), self.len)?;
+        let io = |e| crate::error::Error::io(format!("cannot sync {}", self.dir.display()), e);
+        self.shared.vfs.sync_dir(&self.dir).map_err(io)
+    }
+
+    /// Reads generation `generation`, of the live rows `live`.
+    pub fn load_history(&self, generation: u64, live: &Live) -> Result<History> {
+        History::load(&self.shared, &self.dir.join(Sealed::history_name(generation)), live)
+    }
+
     /// Reads generation `generation`, which has `dead` dead rows.
     pub fn load_live(&self, generation: u64, dead: usize) -> Result<Live> {
         Live::load(&self.shared, &self.live_path(generation), self.len, dead)
@@ -197,7 +222,7 @@ mod tests {
     fn files_go_with_their_last_user() {
         let disk = FaultDisk::new();
         let (shared, schema) = (shared(&disk), Arc::new(schema()));
-        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None), 0);
+        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None), 0, 0);
         let sealed = Arc::new(Sealed::new(shared.clone(), schema.clone(), Path::new("/c"), 1, 3));
         sealed.write(&[growing], &mut || Ok(())).unwrap();
         let text = r#"{"index_type":"FLAT","metric_type":"L2"}"#;
@@ -209,7 +234,7 @@ mod tests {
         let file = Arc::new(IndexFile::new(shared.clone(), sealed.dir(), of, 1));
         file.save(&AnyIndex::Vector(index), 3).unwrap();
         sealed.release();
-        let mut view = SegmentView::sealed(sealed.clone(), 0, Live::all(3));
+        let mut view = SegmentView::sealed(sealed.clone(), 0, Live::all(3), History::default());
         view.indexes.push(file);
         let search = view.clone();
         drop(sealed);
@@ -233,7 +258,7 @@ mod tests {
     fn a_write_that_is_stopped_says_so() {
         let disk = FaultDisk::new();
         let schema = Arc::new(schema());
-        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None), 0);
+        let growing = SegmentView::growing(Rows::new(&schema, batch(&[3, 1, 2]), None), 0, 0);
         for stop_at in 0.. {
             let sealed = Sealed::new(shared(&disk), schema.clone(), Path::new("/c"), 1, 3);
             let mut asked = 0;

@@ -40,7 +40,13 @@ impl FaultDisk {
             faults: Vec::new(),
             locked: Vec::new(),
             read_fault: None,
+            now_ms: None,
         })))
+    }
+
+    /// Sets its clock, which stands still from then on.
+    pub fn set_time(&self, now_ms: u64) {
+        self.0.lock().now_ms = Some(now_ms);
     }
 
     /// Mutating operations so far: the index of the next one.
@@ -78,6 +84,7 @@ impl FaultDisk {
             faults: Vec::new(),
             locked: Vec::new(),
             read_fault: None,
+            now_ms: state.now_ms,
         })))
     }
 
@@ -101,6 +108,11 @@ impl FaultDisk {
 }
 
 impl Vfs for FaultDisk {
+    fn now_ms(&self) -> u64 {
+        let set = self.0.lock().now_ms;
+        set.unwrap_or_else(|| crate::storage::disk::Disk.now_ms())
+    }
+
     /// One operation per directory made.
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         let mut state = self.0.lock();

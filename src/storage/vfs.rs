@@ -24,8 +24,13 @@ pub trait BlockFile: Send + Sync {
 /// Held while a database is open for writing; dropping it (or the process' death) frees the lock.
 pub trait LockGuard: Send + Sync {}
 
-/// A file system. Paths are absolute or relative as the caller gave them.
+/// A file system, and the clock beside it. Paths are absolute or relative as the caller gave them.
 pub trait Vfs: Send + Sync {
+    /// The time of day in milliseconds since 1970, in UTC; tests set it.
+    fn now_ms(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Names in a directory, sorted. Names that are not UTF-8 are not ours, and are left out.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;

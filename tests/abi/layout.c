@@ -127,7 +127,8 @@ HOLDS(elanus_search_options_group_by_field, offsetof(elanus_search_options, grou
 HOLDS(elanus_search_options_offset, offsetof(elanus_search_options, offset) == 72 && sizeof(((const elanus_search_options *)0)->offset) == 8);
 HOLDS(elanus_search_options_partition_names, offsetof(elanus_search_options, partition_names) == 80 && sizeof(((const elanus_search_options *)0)->partition_names) == 8);
 HOLDS(elanus_search_options_partition_name_count, offsetof(elanus_search_options, partition_name_count) == 88 && sizeof(((const elanus_search_options *)0)->partition_name_count) == 8);
-HOLDS(elanus_search_options, sizeof(elanus_search_options) == 96);
+HOLDS(elanus_search_options_travel_timestamp, offsetof(elanus_search_options, travel_timestamp) == 96 && sizeof(((const elanus_search_options *)0)->travel_timestamp) == 8);
+HOLDS(elanus_search_options, sizeof(elanus_search_options) == 104);
 
 HOLDS(elanus_query_options_size, offsetof(elanus_query_options, size) == 0 && sizeof(((const elanus_query_options *)0)->size) == 4);
 HOLDS(elanus_query_options_limit, offsetof(elanus_query_options, limit) == 4 && sizeof(((const elanus_query_options *)0)->limit) == 4);
@@ -138,7 +139,8 @@ HOLDS(elanus_query_options_output_fields, offsetof(elanus_query_options, output_
 HOLDS(elanus_query_options_output_field_count, offsetof(elanus_query_options, output_field_count) == 32 && sizeof(((const elanus_query_options *)0)->output_field_count) == 8);
 HOLDS(elanus_query_options_partition_names, offsetof(elanus_query_options, partition_names) == 40 && sizeof(((const elanus_query_options *)0)->partition_names) == 8);
 HOLDS(elanus_query_options_partition_name_count, offsetof(elanus_query_options, partition_name_count) == 48 && sizeof(((const elanus_query_options *)0)->partition_name_count) == 8);
-HOLDS(elanus_query_options, sizeof(elanus_query_options) == 56);
+HOLDS(elanus_query_options_travel_timestamp, offsetof(elanus_query_options, travel_timestamp) == 56 && sizeof(((const elanus_query_options *)0)->travel_timestamp) == 8);
+HOLDS(elanus_query_options, sizeof(elanus_query_options) == 64);
 
 HOLDS(elanus_import_options_size, offsetof(elanus_import_options, size) == 0 && sizeof(((const elanus_import_options *)0)->size) == 4);
 HOLDS(elanus_import_options_reserved, offsetof(elanus_import_options, reserved) == 4 && sizeof(((const elanus_import_options *)0)->reserved) == 4);

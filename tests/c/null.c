@@ -27,6 +27,7 @@ static void handles(void) {
     MISSING("collection", elanus_collection_describe(NULL, &error));
     MISSING("collection", elanus_collection_statistics(NULL, &error));
     MISSING("collection", elanus_collection_count(NULL, &count, &error));
+    MISSING("collection", elanus_collection_timestamp(NULL, &count, &error));
     MISSING("collection", elanus_collection_flush(NULL, &error));
     MISSING("database", elanus_database_refresh(NULL, &error));
     MISSING("collection", elanus_collection_compact(NULL, NULL, &error));
@@ -127,6 +128,7 @@ static void arguments(const elanus_database *database, const elanus_collection *
     MISSING("to", elanus_collection_rename(database, "a", NULL, &error));
     MISSING("name", elanus_collection_drop(database, NULL, &error));
     MISSING("count", elanus_collection_count(collection, NULL, &error));
+    MISSING("timestamp", elanus_collection_timestamp(collection, NULL, &error));
     MISSING("state", elanus_collection_get_compaction_state(collection, NULL, NULL, NULL, &error));
     MISSING("columns", elanus_collection_insert(collection, NULL, 2, NULL, &error));
     MISSING("array", elanus_collection_insert_arrow(collection, NULL, NULL, NULL, &error));

@@ -23,4 +23,5 @@ mod refresh;
 mod scalar;
 mod search;
 mod support;
+mod travel;
 mod upsert;

@@ -198,4 +198,14 @@ fn what_does_not_fit_is_not_loaded() {
     collection.load().unwrap();
     assert_eq!(collection.load_state(&[]).unwrap().state, LoadState::Loaded);
     assert_eq!(search(&collection, &[0.0; DIM], 5).ids.len(), 5);
+    drop((database, collection));
+    // So it is with the load that a search begins with.
+    let limited = Options { memory_limit: needed - 1, auto_compaction: false, ..options() };
+    let database = open_on(&disk, limited);
+    let collection = database.collection("c").unwrap();
+    for _ in 0..2 {
+        let refused = collection.search("v", Queries::Float(&[0.0; DIM]), 1, &search_options(1));
+        assert_eq!(refused.err().unwrap().code(), Code::MemoryLimit);
+        assert_eq!(collection.statistics().unwrap()["index_bytes"], 0, "nothing of it stays");
+    }
 }

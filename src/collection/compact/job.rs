@@ -9,7 +9,7 @@ use crate::database::meta::SegmentMeta;
 use crate::error::{Code, Error, Result};
 use crate::index::Pace;
 use crate::schema::Schema;
-use crate::segment::{Live, Sealed, SegmentView};
+use crate::segment::{History, Live, Sealed, SegmentView};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,11 +30,13 @@ pub enum Manner<'a> {
 
 /// Segments of one partition that become one.
 pub struct Job {
-    /// As they were when it started.
+    /// As they were when it started, as if those rows were live that must be kept.
     sources: Vec<SegmentView>,
     pub ids: BTreeSet<u64>,
-    /// Live rows.
+    /// Those rows.
     pub rows: usize,
+    /// What was dead by then goes: no earlier state can be asked for.
+    horizon: u64,
 }
 
 /// What a compaction has written.
@@ -73,7 +75,7 @@ impl Core {
         outcome.map_err(|error| self.check_open().err().unwrap_or(error))
     }
 
-    /// Writes the live rows of the sources; `merged` stays `None` if there are none.
+    /// Writes the rows of the sources that must be kept; `merged` stays `None` if there are none.
     fn merge(&self, job: &Job, pace: &dyn Pace, merged: &mut Option<Merged>) -> Result<()> {
         pace.checkpoint(0, job.rows as u64)?;
         if job.rows == 0 {
@@ -84,7 +86,8 @@ impl Core {
         let id = self.store.take_id();
         let sealed = Sealed::new(shared.clone(), job.schema(&self.schema), &self.dir, id, job.rows);
         let sealed = Arc::new(sealed);
-        let view = SegmentView::sealed(sealed.clone(), job.partition(), Live::all(job.rows));
+        let (live, history) = (Live::all(job.rows), History::default());
+        let view = SegmentView::sealed(sealed.clone(), job.partition(), live, history);
         *merged = Some(Merged { view, sealed: sealed.clone() });
         let mut asked = Instant::now();
         sealed.write(&job.sources, &mut || {
@@ -186,12 +189,10 @@ impl Core {
         // What removed the dead rows must be as durable as their removal, and so must all that was logged before.
         let mut writer = self.writer.lock();
         writer.sync()?;
-        let live = job.live_now(&writer.sealed);
+        let (live, history) = job.live_now(&writer.sealed);
         drop(writer);
-        if let Some(merged) = &merged
-            && live.dead() > 0
-        {
-            merged.sealed.save_live(&live, 1)?;
+        if let Some(merged) = &merged {
+            merged.sealed.save_first(&live, &history)?;
         }
         self.commit(|meta| {
             let at = meta.segments.iter().position(|s| job.ids.contains(&s.id)).unwrap_or(0);
@@ -207,30 +208,23 @@ impl Core {
             if let Some(merged) = &merged {
                 let indexes = built.iter().map(|built| built.file.file_bytes()).sum::<u64>();
                 counters.bytes_written += merged.sealed.file_bytes() + indexes;
-                meta.segments.insert(
-                    at,
-                    SegmentMeta {
-                        id: merged.sealed.id(),
-                        partition: job.partition(),
-                        rows: job.rows as u64,
-                        dead: live.dead() as u64,
-                        deletes: u64::from(live.dead() > 0),
-                        since,
-                        indexes: built.iter().map(Built::meta).collect(),
-                    },
-                );
+                let new = SegmentMeta::new(merged.sealed.id(), job.partition(), &live, &history, since);
+                let indexes = built.iter().map(Built::meta).collect();
+                meta.segments.insert(at, SegmentMeta { indexes, ..new });
             }
+            meta.forget(job.horizon);
             Ok(())
         })?;
         let mut writer = self.writer.lock();
-        let live = job.live_now(&writer.sealed);
+        let (live, history) = job.live_now(&writer.sealed);
         let at = writer.sealed.iter().position(|view| job.has(view)).unwrap_or(0);
         let gone = writer.remove_sealed(&job.ids);
         if let Some(merged) = merged {
-            merged.view.live = live;
+            (merged.view.live, merged.view.history) = (live, history);
             merged.view.indexes = built.iter().map(|built| built.file.clone()).collect();
             writer.sealed.insert(at, merged.view.clone());
         }
+        writer.forget(job.horizon);
         self.publish(&writer);
         gone.iter().for_each(SegmentView::doom);
         Ok(true)
@@ -239,13 +233,14 @@ impl Core {
 
 impl Job {
     /// Those of `ids` that are there, in the order of the snapshot.
-    pub fn new(snapshot: &Snapshot, ids: &[u64]) -> Job {
+    pub fn new(snapshot: &Snapshot, ids: &[u64], horizon: u64) -> Job {
         let ids: BTreeSet<u64> = ids.iter().copied().collect();
         let is_among = |view: &&SegmentView| view.as_sealed().is_some_and(|s| ids.contains(&s.id()));
-        let sources: Vec<SegmentView> = snapshot.sealed.iter().filter(is_among).cloned().collect();
+        let sources = snapshot.sealed.iter().filter(is_among).map(|view| view.kept(horizon));
+        let sources: Vec<SegmentView> = sources.collect();
         let rows = sources.iter().map(|view| view.live.count()).sum();
         let ids = sources.iter().filter_map(|view| Some(view.as_sealed()?.id())).collect();
-        Job { sources, ids, rows }
+        Job { sources, ids, rows, horizon }
     }
 
     /// That of all its sources.
@@ -268,23 +263,22 @@ impl Job {
     }
 
     fn live_bytes(&self) -> u64 {
-        self.sealed().zip(&self.sources).map(|(sealed, view)| size_of(sealed, view).bytes).sum()
+        // What must be kept counts as live in them already.
+        self.sealed().zip(&self.sources).map(|(sealed, view)| size_of(sealed, view, u64::MAX).bytes).sum()
     }
 
-    /// Which of the merged rows are still live: those of the sources that no delete has come for since.
-    fn live_now(&self, sealed: &[SegmentView]) -> Live {
-        let now: Vec<Live> = sealed
-            .iter()
-            .filter(|view| self.has(view))
-            .zip(&self.sources)
-            .map(|(now, before)| now.live.renumbered(&before.live))
-            .collect();
-        Live::concat(now.iter())
+    /// Which of the merged rows are still live, those of the sources that no delete has come for since, and when they
+    /// came and went.
+    fn live_now(&self, sealed: &[SegmentView]) -> (Live, History) {
+        let now: Vec<SegmentView> = sealed.iter().filter(|view| self.has(view)).cloned().collect();
+        SegmentView::renumbered(&now, &self.sources, self.horizon)
     }
 }
 
-pub fn size_of(sealed: &Sealed, view: &SegmentView) -> Size {
-    let (rows, len) = (view.live.count() as u64, view.len().max(1) as u64);
+/// With the rows as live ones that an earlier state after `horizon` has.
+pub fn size_of(sealed: &Sealed, view: &SegmentView, horizon: u64) -> Size {
+    let kept_dead = view.history.kept_dead(horizon);
+    let (rows, len) = ((view.live.count() + kept_dead) as u64, view.len().max(1) as u64);
     let bytes = u128::from(sealed.file_bytes()) * u128::from(rows) / u128::from(len);
-    Size { bytes: bytes as u64, rows, dead_rows: view.live.dead() as u64 }
+    Size { bytes: bytes as u64, rows, dead_rows: (view.live.dead() - kept_dead) as u64 }
 }

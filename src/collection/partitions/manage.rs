@@ -45,12 +45,17 @@ impl Core {
                 "partition cannot be dropped, partition is loaded, please release it first",
             ));
         }
+        // Nothing else is committed at a time that still has the partition.
+        let mut writer = self.writer.lock();
+        let time = self.store.stamp();
         self.commit(|meta| {
             meta.partitions.retain(|other| other.id != partition.id);
             meta.segments.retain(|segment| segment.partition != partition.id);
+            // What was before cannot be told without its rows.
+            (meta.time, meta.floor) = (meta.time.max(time), meta.floor.max(time));
             Ok(())
         })?;
-        let mut writer = self.writer.lock();
+        (writer.time, writer.floor) = (writer.time.max(time), writer.floor.max(time));
         self.read_partitions(&mut writer)?;
         let is_gone = |view: &mut SegmentView| view.partition == partition.id;
         let gone: Vec<SegmentView> = writer.sealed.extract_if(.., is_gone).collect();

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) locked: Vec<usize>,
     /// How reads fail.
     pub(super) read_fault: Option<ErrorKind>,
+    /// The time of day; `None` for the machine's.
+    pub(super) now_ms: Option<u64>,
 }
 
 /// Whether an operation takes place.
