@@ -3,7 +3,7 @@
 
     bench.py [--topics ivf,graphs] [--sets minilm-10k,...] [--families IVF_SQ8,...] [--peers faiss,...] [--small]
 
-Topics: indexes (FLAT, IVF_FLAT, HNSW), ivf, graphs, trees, disk, binary, database, size. --small takes the sets of examples/data and
+Topics: indexes (FLAT, IVF_FLAT, HNSW), ivf, graphs, trees, disk, binary, filters, database, size. --small takes the sets of examples/data and
 little time: it shows that all works, its figures say nothing.
 
 Each engine lives in a process of its own. They build one after another; each finds the cheapest parameters that reach a recall
@@ -33,7 +33,7 @@ from families import FAMILIES
 HERE = os.path.dirname(os.path.abspath(__file__))
 K = 10
 TARGETS = (0.95, 0.99)
-LOWER_IS_BETTER = {"build_s", "bytes", "busy_bytes", "index_bytes", "open_ms", "p99_us", "file_bytes"}
+LOWER_IS_BETTER = {"build_s", "bytes", "busy_bytes", "index_bytes", "open_ms", "p99_us", "file_bytes", "filtered_us"}
 TOPICS = {
     "indexes": ("FLAT", "IVF_FLAT", "HNSW"),
     "ivf": ("IVF_SQ8", "IVF_SQ8H", "IVF_PQ", "IVF_PQ_REFINE"),
@@ -75,13 +75,13 @@ class Record:
 class Engine:
     """One engine in its process."""
 
-    def __init__(self, cls, set_name, folder, queries):
+    def __init__(self, cls, set_name, folder, queries, worker="worker.py"):
         self.name, self.folder = cls.name, folder
         python = os.environ.get(getattr(cls, "python", ""), sys.executable)
         self.home = tempfile.mkdtemp(prefix="bench-")
         address = os.path.join(self.home, "socket")
         with Listener(address) as listener:
-            command = [python, os.path.join(HERE, "worker.py"), address, cls.name, set_name, folder, str(queries)]
+            command = [python, os.path.join(HERE, worker), address, cls.name, set_name, folder, str(queries)]
             with open(os.path.join(self.home, "log"), "wb") as log:  # libraries chatter
                 self.process = subprocess.Popen(command, stdout=log, stderr=log)
             # A worker that dies before it calls would be waited for without end.
@@ -166,8 +166,8 @@ def family_run(options, set_name, name, record):
     work = tempfile.mkdtemp(dir=options.work)
     live, sweeps, built = [], {}, {}
     for engine_name in [*([] if options.peers_only else ["elanus"]), *options.peers]:
-        cls = all_engines[engine_name]
-        if not cls.takes(name, s.metric):
+        cls = all_engines.get(engine_name)
+        if cls is None or not cls.takes(name, s.metric):
             continue
         folder = os.path.join(work, engine_name)
         os.makedirs(folder)
@@ -365,16 +365,19 @@ def size_run(record):
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words = lambda text: [w for w in text.split(",") if w]
-    parse.add_argument("--topics", type=words, default=[*TOPICS, "database", "size"])
+    parse.add_argument("--topics", type=words, default=[*TOPICS, "filters", "database", "size"])
     parse.add_argument("--sets", type=words, default=None, help="default: all there are")
     parse.add_argument("--families", type=words, default=list(FAMILIES), help="of the topics', only these")
-    parse.add_argument("--peers", type=words, default=[n for n in engines() if n != "elanus"])
+    parse.add_argument("--peers", type=words, default=[*(n for n in engines() if n != "elanus"), "lancedb"])
     parse.add_argument("--peers-only", action="store_true", help="shows that the peers work; records nothing")
     parse.add_argument("--small", action="store_true", help="the sets of examples/data, in little time")
     parse.add_argument("--threads", type=int, default=2, help="of builds and batches")
     parse.add_argument("--queries", type=int, default=1000)
     parse.add_argument("--rounds", type=int, default=None, help="5; 1 with --small")
     parse.add_argument("--seconds", type=float, default=None, help="of one timing: 0.5; 0.05 with --small")
+    parse.add_argument("--predicates", type=words, default=None, help="of the filters, only these")
+    parse.add_argument("--scalar-indexes", action="store_true", help="filters: indexes on the attributes too, where an engine has them")
+    parse.add_argument("--keep", action="store_true", help="filters: leave indexes and chosen parameters in --work for the next run")
     parse.add_argument("--no-curves", dest="curves", action="store_false", help="no points for the plot")
     parse.add_argument("--library", default=os.path.join(sets.ROOT, "target", "release", "libelanus.so"))
     parse.add_argument("--results", default=os.path.join(HERE, "results"))
@@ -394,6 +397,10 @@ def main():
             for set_name in options.sets:
                 for family in [f for f in families if f in options.families]:
                     family_run(options, set_name, family, record)
+    if "filters" in options.topics:
+        import filters
+
+        filters.run(options, Record("filters", options.results))
     if "database" in options.topics:
         database_run(options, Record("database", options.results))
     if "size" in options.topics:

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-INT64, BINARY_VECTOR, FLOAT_VECTOR = 5, 100, 101
+INT64, VARCHAR, ARRAY, BINARY_VECTOR, FLOAT_VECTOR = 5, 21, 22, 100, 101
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NUMBERS = {"bool": c.c_bool, "float": c.c_float, "double": c.c_double, "size_t": c.c_size_t}
 NUMBERS |= {f"{sign}int{bits}_t": getattr(c, f"c_{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -76,9 +76,9 @@ class Database:
         self.library = library
         self.handle = library.call(library.database_open, os.fsencode(path), json.dumps(options).encode())
 
-    def create(self, name, dim, binary=False):
+    def create(self, name, dim, binary=False, fields=()):
         vector = {"name": "v", "data_type": "BINARY_VECTOR" if binary else "FLOAT_VECTOR", "dim": dim}
-        schema = json.dumps({"fields": [{"name": "id", "data_type": "INT64", "is_primary": True}, vector]}).encode()
+        schema = json.dumps({"fields": [{"name": "id", "data_type": "INT64", "is_primary": True}, vector, *fields]}).encode()
         handle = self.library.call(self.library.collection_create, self.handle, name.encode(), schema)
         return Collection(self.library, handle, dim, binary)
 
@@ -90,8 +90,37 @@ class Database:
         self.handle = None
 
 
+def numbers(name, values):
+    """A column of INT64; None is null. With what keeps its memory."""
+    data = np.array([value or 0 for value in values], np.int64)
+    valid = np.array([value is not None for value in values], np.uint8)
+    column = Column(c.sizeof(Column), INT64, name.encode(), data.ctypes.data, count=len(data), valid=valid.ctypes.data)
+    return column, (data, valid)
+
+
+def places(lengths):
+    """Where each of them starts, one after the other, and where the last ends."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)
+
+
+def texts(name, values):
+    encoded = [value.encode() for value in values]
+    data, offsets = b"".join(encoded), places([len(value) for value in encoded])
+    column = Column(c.sizeof(Column), VARCHAR, name.encode(), c.cast(c.c_char_p(data), c.c_void_p), offsets.ctypes.data, len(encoded))
+    return column, (data, offsets)
+
+
+def lists(name, values):
+    """A column of ARRAY of VARCHAR."""
+    elements, kept = texts(name, [text for value in values for text in value])
+    offsets = places([len(value) for value in values])
+    column = Column(c.sizeof(Column), ARRAY, name.encode(), elements.data, offsets.ctypes.data, len(values),
+                    element_type=VARCHAR, element_offsets=elements.offsets)
+    return column, (kept, offsets)
+
+
 class Collection:
-    """Rows of an int64 key `id` and a vector `v`."""
+    """Rows of an int64 key `id`, a vector `v` and what `fields` were created with."""
 
     def __init__(self, library, handle, dim, binary=False):
         self.library, self.handle, self.dim, self.binary = library, handle, dim, binary
@@ -99,14 +128,16 @@ class Collection:
         self.options = SearchOptions(size=c.sizeof(SearchOptions), topk=10, round_decimal=-1)
         self.error = c.c_void_p()
 
-    def insert(self, first, vectors):
+    def insert(self, first, vectors, columns=()):
+        """`columns`: of the other fields, made by numbers(), texts() and lists()."""
         ids = np.arange(first, first + len(vectors), dtype=np.int64)
         vectors = np.ascontiguousarray(vectors, np.uint8 if self.binary else np.float32)
         size, vector = c.sizeof(Column), BINARY_VECTOR if self.binary else FLOAT_VECTOR
-        columns = (Column * 2)(
+        all_columns = (Column * (2 + len(columns)))(
             Column(size, INT64, b"id", ids.ctypes.data, count=len(ids)),
-            Column(size, vector, b"v", vectors.ctypes.data, count=len(ids), dim=self.dim))
-        self.library.call(self.library.collection_insert, self.handle, columns, 2, None)
+            Column(size, vector, b"v", vectors.ctypes.data, count=len(ids), dim=self.dim),
+            *[column for column, _ in columns])
+        self.library.call(self.library.collection_insert, self.handle, all_columns, len(all_columns), None)
 
     def flush(self):
         self.library.call(self.library.collection_flush, self.handle)
@@ -114,6 +145,10 @@ class Collection:
     def index(self, index_type, metric, params):
         text = json.dumps({"index_type": index_type, "metric_type": metric, "params": params}).encode()
         self.library.call(self.library.index_create, self.handle, b"v", text, None)
+
+    def scalar_index(self, field):
+        """Of the type that suits the field."""
+        self.library.call(self.library.index_create, self.handle, field.encode(), b"{}", None)
 
     def delete(self, ids):
         ids = np.ascontiguousarray(ids, np.int64)
@@ -125,8 +160,16 @@ class Collection:
         self.library.call(self.library.index_get_state, self.handle, b"v", c.byref(state), None)
         return state.value
 
-    def use(self, k, params):
+    def use(self, k, params, filter=None):
         self.options.topk, self.options.params = k, json.dumps(params).encode()
+        self.options.filter = filter.encode() if filter else None
+
+    def explain(self):
+        """How a search goes through the segments."""
+        text = self.library.call(self.library.collection_explain, self.handle, b"v", c.byref(self.options))
+        plan = json.loads(c.string_at(text))
+        self.library.string_free(text)
+        return plan
 
     def search(self, address, nq):
         """The ids of `nq` queries at `address`: an array, nq x k, -1 where there were fewer."""

@@ -220,15 +220,22 @@ class Zvec(Engine):
         }[family.index_type]()
         vectors = z.VectorSchema("v", z.DataType.VECTOR_FP32, s.dim, index_param=index)
         self.index_type = family.index_type
-        self.index = z.create_and_open(self.path, z.CollectionSchema(name="c", vectors=vectors))
+        self.index = z.create_and_open(self.path, self.schema("c", vectors))
         for first in range(0, len(x), 1000):
             rows = x[first:first + 1000].tolist()
-            self.index.insert([z.Doc(id=str(first + i), vectors={"v": v}) for i, v in enumerate(rows)])
+            self.index.insert([z.Doc(id=str(first + i), vectors={"v": v}, fields=self.attributes(first + i)) for i, v in enumerate(rows)])
         self.index.flush()
         start = time.perf_counter()
         self.index.optimize()
         self.index.flush()
         return time.perf_counter() - start
+
+    def schema(self, name, vectors):
+        return self.zvec.CollectionSchema(name=name, vectors=vectors)
+
+    def attributes(self, row):
+        """What a row has beside its vector."""
+        return {}
 
     def load(self, s, family):
         self.index_type = family.index_type

@@ -40,7 +40,7 @@ def newest_curves():
 def comparisons():
     newest = {}
     for r, source in records():
-        if "ratio" in r:
+        if "ratio" in r and r["topic"] != "filters":
             group = newest.setdefault(tuple(str(r.get(k) if r.get(k) is not None else "") for k in KEY), {})
             group[r["peer_name"]] = (r, source)
     rows = []
@@ -66,7 +66,31 @@ def comparisons():
         text += "![Recall against speed](recall-speed.png)\n\n"
     text += "| data | index | what | recall | threads | ours | peers (ratio) | least | record |\n"
     text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
-    return text + "\n".join(rows) + "\n" + scale()
+    return text + "\n".join(rows) + "\n" + filters() + scale()
+
+
+def filters():
+    """Searches behind predicates: results/*-filters.jsonl, written by filters.py."""
+    newest = {}
+    for r, _ in records():
+        if r["topic"] == "filters":
+            newest.setdefault((r["index_type"], r["allowed"], r["filter"], r["scalar_indexes"]), {})[(r["peer_name"], r.get("at"), r.get("way"))] = r
+    if not newest:
+        return ""
+    text = "\n## Behind filters\n\nReal predicates of minilm-text-384-cos with exact ground truth; median us of a query, one at a time on one thread. Ours reads the\n"
+    text += "text of the predicate in each call and has its default parameters. A peer has the cheapest parameters that reach the recall named\n"
+    text += "(`most`: its highest reaches neither 0.95 nor ours); `prebuilt`: its set of rows was made beforehand, `each_call`: in each call,\n"
+    text += "by pyarrow, as ours does. In brackets the ratio, above 1 where ours is faster, and for `unfiltered` our own search without one.\n\n"
+    text += "| index | filter | rows | ours: recall@10 | us | way | unfiltered us | peers |\n"
+    text += "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    for (index, allowed, name, indexed), peers in sorted(newest.items()):
+        r = next(iter(peers.values()))
+        free = peers.pop(("unfiltered", None, None), None)
+        cells = [f"{n} {way}, recall {p['peer_recall']:.3f} ({at}) {number(p['peer'])} ({p['ratio']:.2f})" for (n, at, way), p in peers.items()]
+        own = f"{number(free['peer'])} ({free['ratio']:.2f})" if free else ""
+        text += (f"| {index}{' and scalar indexes' if indexed else ''} | `{r['expression']}` | {allowed:,} | {r['our_recall']:.3f} | {number(r['ours'])} | "
+                 f"{r['our_choice']} | {own} | {'; '.join(cells)} |\n")
+    return text
 
 
 def scale():

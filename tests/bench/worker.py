@@ -11,6 +11,7 @@ from multiprocessing.connection import Client
 import numpy as np
 
 import sets
+from engines import engines
 from families import FAMILIES
 
 
@@ -21,11 +22,11 @@ def resident():
 
 
 class Worker:
-    def __init__(self, name, set_name, folder, queries):
-        from engines import engines
+    engines = staticmethod(engines)
 
+    def __init__(self, name, set_name, folder, queries):
         self.set = sets.load(set_name, int(queries))
-        self.engine = engines()[name](self.set, folder)
+        self.engine = self.engines()[name](self.set, folder)
         self.engine.prepare(self.set.queries)
 
     def build(self, family, params, threads):
@@ -77,14 +78,14 @@ class Worker:
         return {"open_ms": opened * 1e3, "bytes": loaded, "busy_bytes": (resident() - before) / rows}
 
 
-def main(address, *arguments):
+def main(address, *arguments, make=Worker):
     pipe, worker = Client(address), None
     while True:
         request = pipe.recv()
         if request is None:
             os._exit(0)  # without the engines' destructors, which may take long
         try:
-            worker = worker or Worker(*arguments)
+            worker = worker or make(*arguments)
             operation, keywords = request
             pipe.send((True, getattr(worker, operation)(**keywords)))
         except BaseException as e:
