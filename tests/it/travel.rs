@@ -5,7 +5,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use elanus::Code;
 use elanus::collection::{
-    Collection, IndexRequest, IteratorOptions, OnConflict, Queries, QueryOptions, SearchOptions,
+    Collection, ImportOptions, IndexRequest, IteratorOptions, OnConflict, Queries, QueryOptions,
+    SearchOptions,
 };
 use elanus::database::{Database, Options};
 use elanus::storage::fault::{Cut, Fault, FaultDisk};
@@ -407,7 +408,7 @@ fn imported_rows_come_at_once() {
     world.disk.tamper(Path::new("/rows.jsonl"), rows.replace("} ", "}\n").as_bytes());
     let collection = world.collection();
     let before = collection.timestamp().unwrap();
-    assert_eq!(collection.import(&[Path::new("/rows.jsonl")], None).unwrap(), 2);
+    assert_eq!(collection.import(&[Path::new("/rows.jsonl")], &ImportOptions::default()).unwrap(), 2);
     let after = collection.timestamp().unwrap();
     collection.delete(&keys(&[7])).unwrap();
     for _ in 0..2 {
