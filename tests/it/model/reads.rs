@@ -155,7 +155,8 @@ impl Reader<'_> {
             // Of a repeated key the newest row, as long as its rows share a partition.
             let mut partitions = self.model.rows.iter().filter(|(_, row)| row.key == *key).map(|row| row.0);
             let first = partitions.next();
-            let is_one = !self.model.shape.partition_key && partitions.all(|id| Some(id) == first);
+            let is_ordered = !self.model.shape.partition_key && !self.model.imported;
+            let is_one = is_ordered && partitions.all(|id| Some(id) == first);
             let newest = if is_one { candidates.len() - 1 } else { 0 };
             self.check_output(&found.columns, at, &candidates[newest..])?;
         }

@@ -171,7 +171,10 @@ impl Run {
         count(if expected.is_ok() { "changes" } else { "changes that were refused" }, 1);
         let is_poisoned =
             self.was_full && outcome.as_ref().is_err_and(|error| error.code() == Code::Poisoned);
-        let is_fault = is_poisoned || (disk != Disk::Good && outcome.is_err() && expected.is_ok());
+        // An import has written its file before anything is refused.
+        let writes_first = matches!(&op, Op::On(_, Change::Import { .. }));
+        let is_fault =
+            is_poisoned || (disk != Disk::Good && outcome.is_err() && (expected.is_ok() || writes_first));
         if expected.is_err() {
             after = self.state.clone();
         }

@@ -22,6 +22,8 @@ pub struct Collection {
     pub shape: Arc<Shape>,
     /// In the order in which they came, with their partitions.
     pub rows: Vec<(u64, Arc<Row>)>,
+    /// Whether rows went past the log: which row of a repeated key is the newest is not said then.
+    pub imported: bool,
     pub partitions: Vec<Partition>,
     /// Whether partitions that are created come in released.
     pub released: bool,
@@ -142,6 +144,7 @@ impl State {
                     id: self.take_id(),
                     shape: Arc::new(shape.clone()),
                     rows: Vec::new(),
+                    imported: false,
                     partitions: vec![partition(self.take_id())],
                     released: false,
                     index: None,
@@ -288,6 +291,7 @@ impl Collection {
                 let found: Vec<Arc<Row>> = self.matching(&all, filter).into_iter().cloned().collect();
                 let partition = self.target(partition.as_deref())?.unwrap_or(self.partitions[0].id);
                 let count = found.len() as u64;
+                self.imported |= count > 0;
                 self.rows.extend(found.into_iter().map(|row| (partition, row)));
                 return Ok(Answer { count, ids: Vec::new() });
             }
