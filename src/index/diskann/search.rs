@@ -16,7 +16,7 @@ const RECORD_COST: usize = 16;
 
 /// Behind a filter a search is so many times as wide: rows that it lets through may lie apart, and far from the query,
 /// where fewer ways lead to each.
-const FILTERED_WIDTH: usize = 2;
+const FILTERED_WIDTH: usize = 3;
 
 /// What a search reuses.
 #[derive(Default)]
@@ -42,7 +42,8 @@ impl DiskAnn {
         let rows = self.vectors.len();
         let allowed = probe.allow.map_or(rows, BooleanBuffer::count_set_bits);
         let wanted = wanted(probe);
-        let most = 2 * allowed / RECORD_COST;
+        // As much as it would cost to score all of them.
+        let most = allowed / RECORD_COST;
         for (query, top) in probe.floats().chunks_exact(self.vectors.dim()).zip(tops) {
             if probe.stop.load(Ordering::Relaxed) {
                 break;
