@@ -4,7 +4,8 @@
 
 use arrow_array::builder::{Int32Builder, ListBuilder};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Int8Array, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Int8Array, Int64Array, RecordBatch,
+    StringArray,
 };
 use elanus::batch;
 use elanus::exchange;
@@ -57,7 +58,10 @@ static FILES: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
     let floats: Vec<f32> = (0..2 * ROWS).map(|n| n as f32 / 4.0).collect();
     let columns: [(&str, ArrayRef); 8] = [
         ("id", Arc::new(Int64Array::from_iter_values(rows.clone()))),
-        ("b", Arc::new(BooleanArray::from_iter(rows.clone().map(|row| (row % 3 > 0).then_some(row % 2 == 0))))),
+        (
+            "b",
+            Arc::new(BooleanArray::from_iter(rows.clone().map(|row| (row % 3 > 0).then_some(row % 2 == 0)))),
+        ),
         ("n", Arc::new(Int8Array::from_iter_values(rows.clone().map(|row| row as i8)))),
         ("t", Arc::new(StringArray::from_iter_values(rows.clone().map(text)))),
         ("j", Arc::new(StringArray::from_iter_values(rows.clone().map(json)))),
@@ -65,7 +69,8 @@ static FILES: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
         ("$meta", Arc::new(StringArray::from_iter_values(rows.map(json)))),
         ("v", Arc::new(FixedSizeListArray::new(float_item(), 2, Arc::new(Float32Array::from(floats)), None))),
     ];
-    let columns = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)));
+    let columns =
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)));
     let rows = batch::canonical(&SCHEMA, &columns.unwrap(), |_| unreachable!()).unwrap();
     let vfs: Arc<dyn Vfs> = Arc::new(FaultDisk::new());
     let places: Vec<usize> = (0..SCHEMA.fields().len()).collect();

@@ -1,5 +1,5 @@
-//! Any damage to the files of a sealed segment, behind right checksums: refused, or rows, a bitmap and indexes that can
-//! be used without a panic.
+//! Any damage to the files of a sealed segment, behind right checksums: refused, or rows, a bitmap, a history and indexes
+//! that can be used without a panic.
 #![no_main]
 
 use arrow_array::{
@@ -12,7 +12,9 @@ use elanus::index::scalar::{Constant, Sorted, Values};
 use elanus::index::{self, AnyIndex, BuildContext, Pace, Probe, Queries, Scratch};
 use elanus::kernel::topk::TopK;
 use elanus::schema::{Schema, float_item};
-use elanus::segment::{IndexFile, Indexed, Key, Live, Memory, Rows, Run, Sealed, SegmentView, Shared, gather};
+use elanus::segment::{
+    History, IndexFile, Indexed, Key, Live, Memory, Rows, Run, Sealed, SegmentView, Shared, gather,
+};
 use elanus::storage::checked::sidecar;
 use elanus::storage::fault::FaultDisk;
 use elanus::storage::vfs::Vfs;
@@ -68,21 +70,39 @@ static SEGMENT: LazyLock<Segment> = LazyLock::new(|| {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let shared = Arc::new(Shared { vfs: Arc::new(disk.clone()), pool, memory: Memory::new(0) });
     let sealed = sealed(&shared);
-    sealed.write(&[SegmentView::growing(rows(), 0)], &mut || Ok(())).unwrap();
-    sealed.save_live(&Live::all(ROWS).without(&[3, 5, 59]), 1).unwrap();
+    sealed.write(&[SegmentView::growing(rows(), 0, 0)], &mut || Ok(())).unwrap();
+    sealed.save_live(&live(), 1).unwrap();
+    sealed.save_history(&history(), 1).unwrap();
     let context = BuildContext::new(&shared.pool, 1, &Free);
     let index = index::build(&SPEC, rows().vectors().clone(), &context).unwrap();
     index_file(&shared).save(&AnyIndex::Vector(index), ROWS).unwrap();
     let sorted = Sorted::build(rows().column(NUMBERS).unwrap(), &context).unwrap();
     scalar_file(&shared).save(&AnyIndex::Scalar(sorted), ROWS).unwrap();
-    let names =
-        [Sealed::data_name().to_owned(), Sealed::live_name(1), IndexFile::name(1), IndexFile::name(2)];
+    let names = [
+        Sealed::data_name().to_owned(),
+        Sealed::live_name(1),
+        Sealed::history_name(1),
+        IndexFile::name(1),
+        IndexFile::name(2),
+    ];
     let files = names.map(|name| (name.clone(), disk.read(&sealed.dir().join(name)).unwrap())).to_vec();
     Segment { disk, shared, files }
 });
 
 fn sealed(shared: &Arc<Shared>) -> Sealed {
     Sealed::new(shared.clone(), SCHEMA.clone(), Path::new("/c"), 1, ROWS)
+}
+
+fn live() -> Live {
+    Live::all(ROWS).without(&[3, 5, 59])
+}
+
+/// Of rows that came at two times and went at two.
+fn history() -> History {
+    let mut history = History::concat([(&History::born(20, 5), 20), (&History::born(40, 7), 40)].into_iter());
+    history.die(&[5, 59], 8);
+    history.die(&[3], 9);
+    history
 }
 
 fn index_file(shared: &Arc<Shared>) -> IndexFile {
@@ -174,6 +194,16 @@ fuzz_target!(|input: Input| {
         if let Ok(live) = sealed.load_live(1, 3) {
             assert_eq!((live.len(), live.dead()), (ROWS, 3));
             assert_eq!(live.runs().iter().map(|(start, end)| end - start).sum::<usize>(), ROWS - 3);
+        }
+    } else if *name == Sealed::history_name(1) {
+        let found = sealed.load_history(1, &live());
+        assert!(bytes != *good || found.is_ok());
+        if let Ok(history) = found {
+            for time in [0, 5, 7, 8, u64::MAX] {
+                assert_eq!(history.as_of(&live(), time).len(), ROWS);
+            }
+            let kept = history.kept(&live(), 8);
+            history.renumbered(&kept, 8);
         }
     } else if *name == IndexFile::name(1) {
         use_index(&index_file(shared), &rows());
