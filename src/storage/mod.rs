@@ -11,6 +11,8 @@ pub mod disk;
 pub mod fault;
 pub mod manifest;
 mod mmap;
+#[cfg(target_os = "linux")]
+pub mod pages;
 mod pread;
 pub mod spill;
 mod stamp;
