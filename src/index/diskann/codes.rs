@@ -135,7 +135,14 @@ impl Codes {
     }
 
     pub fn memory(&self) -> usize {
-        self.codes.len() + (self.columns.len() + self.quantizer.columns().len()) * size_of::<f32>()
+        Codes::bytes(self.metric, self.codes.len() / self.parts.count, self.parts.dim)
+    }
+
+    /// Bytes that the codes of `rows` rows take with their tables.
+    pub fn bytes(metric: Metric, rows: usize, dim: usize) -> usize {
+        let parts = Parts::of(dim);
+        let norms = if metric == Metric::L2 { parts.count } else { 0 };
+        rows * parts.count + (2 * parts.padded() + norms) * CENTROIDS * size_of::<f32>()
     }
 
     /// Makes `target` a query.

@@ -83,15 +83,17 @@ impl DiskAnn {
         let shape = shape(spec);
         let layout = Layout::new(rows, vectors.dim(), shape.degree);
         context.pace.checkpoint(0, rows as u64)?;
-        // Encoding a row is far less than linking it, but not nothing.
-        let mut progress = Progress::new(context.pace, rows as u64, 2 * rows as u64);
+        let free = (context.memory as usize).saturating_sub(Codes::bytes(spec.metric, rows, vectors.dim()));
+        let most = free / row_bytes(vectors.dim(), shape);
+        let is_whole = context.memory == 0 || rows <= most.max(partition::MIN_PART);
+        let linked = if is_whole { 1 } else { partition::PARTS_OF_A_ROW };
+        let work = rows as u64 * (1 + vamana::WORK * linked);
+        let mut progress = Progress::new(context.pace, rows as u64, work);
         let codes = Codes::build(spec.metric, &vectors, context, &mut progress)?;
         let all: Vec<u32> = (0..rows as u32).collect();
         let order = arrange(&vectors, spec.metric, all, context, &mut progress)?;
         let entry = order.first().copied().unwrap_or(0);
-        let free = (context.memory as usize).saturating_sub(codes.memory());
-        let most = free / row_bytes(vectors.dim(), shape);
-        let links = if context.memory == 0 || rows <= most.max(partition::MIN_PART) {
+        let links = if is_whole {
             whole(spec, &vectors, order, shape, context, &mut progress)?
         } else {
             drop(order);

@@ -17,6 +17,8 @@ use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+/// In how many parts each row is.
+pub const PARTS_OF_A_ROW: u64 = 2;
 /// Parts at most.
 const MAX_PARTS: usize = 1024;
 /// A part has this many rows at least, whatever the memory.

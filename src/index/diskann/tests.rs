@@ -2,8 +2,9 @@ use super::*;
 use crate::error::Code;
 use crate::index::catalog::VectorKind;
 use crate::index::testing::*;
-use crate::index::vectors::Vectors;
+use crate::index::{Pace, vectors::Vectors};
 use crate::kernel::topk::Hit;
+use std::sync::Mutex;
 
 fn spec(metric: Metric, degree: usize) -> IndexSpec {
     described("DISKANN", metric, &format!(r#""max_degree":{degree},"search_list_size":60"#))
@@ -103,6 +104,27 @@ fn a_build_in_parts_has_recall() {
         let recall = loaded.recall(&queries(), Ask::ten(&wide(100, 4)));
         assert!(recall > 0.95, "{metric:?}: {recall}");
     }
+}
+
+/// Each row is linked in two parts: being done is not told after the first.
+#[test]
+fn a_build_in_parts_tells_how_far_it_is() {
+    #[derive(Default)]
+    struct Told(Mutex<Vec<u64>>);
+    impl Pace for Told {
+        fn checkpoint(&self, done: u64, _total: u64) -> Result<()> {
+            self.0.lock().unwrap().push(done);
+            Ok(())
+        }
+    }
+    let (vectors, spec, told) = (vectors(&clusters(12_000, 1)), spec(Metric::L2, 24), Told::default());
+    let memory = 12_000 * DIM as u64 / 2 + 3000 * row_bytes(DIM, shape(&spec)) as u64;
+    try_build(&spec, &vectors, 2, memory, &told).unwrap();
+    let told = told.0.into_inner().unwrap();
+    assert!(told.is_sorted());
+    let below = |share: u64| told.iter().filter(|&&done| done < 12_000 * share / 100).count();
+    // Checkpoints are about as far apart while rows are linked.
+    assert!(below(50) * 3 > told.len() && below(99) * 10 > 8 * told.len(), "{told:?}");
 }
 
 #[test]

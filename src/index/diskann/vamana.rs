@@ -20,6 +20,8 @@ const BATCH: usize = 1024;
 const BATCH_SHARE: usize = 16;
 /// Bytes of codes that the nodes between two checkpoints have together.
 const STEP_BYTES: usize = 32 << 10;
+/// What linking a node is beside encoding it.
+pub const WORK: u64 = 16;
 /// How much nearer a kept neighbour must be to hide a candidate: the paper's value, for squared distances.
 const ALPHA: f32 = 1.2;
 
@@ -45,7 +47,7 @@ impl Shape {
 }
 
 /// Links all nodes of `space`: `shape.degree` places a node, the nearest link first. Node 0 is the entry, from which all
-/// others are reached. Advances by one for each node.
+/// others are reached. Advances by [`WORK`] for each node.
 pub fn build(
     space: &Space,
     nodes: usize,
@@ -79,7 +81,7 @@ fn insert(
     let step = (STEP_BYTES / linker.space.stride).clamp(8, 256);
     for start in batch.clone().step_by(step) {
         let step = start..(start + step).min(batch.end);
-        progress.advance(step.len() as u64)?;
+        progress.advance(WORK * step.len() as u64)?;
         let table = &*table;
         let search =
             |node: usize| linker.worker(|worker| neighbours(linker, table, node as u32, shape, worker));
