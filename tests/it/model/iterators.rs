@@ -64,15 +64,7 @@ impl Reader<'_> {
         }
         let point = self.model.shape.point(self.random);
         let params = format!("{{{params}}}");
-        let options = SearchOptions {
-            offset,
-            filter: &asked.filter,
-            filter_values: &asked.values,
-            params: &params,
-            metric_type: Some(metric),
-            partition_names: asked.names(),
-            ..SearchOptions::default()
-        };
+        let options = SearchOptions { offset, ..asked.search(metric, &params) };
         let (floats, bits) = flat(std::slice::from_ref(&point));
         let query = if self.model.shape.binary { Queries::Binary(&bits) } else { Queries::Float(&floats) };
         let outcome = self.collection.search_iterator("v", query, &options, iterator);

@@ -47,6 +47,18 @@ impl Asked {
         self.names.iter().map(String::as_str).collect()
     }
 
+    /// A search of what is asked.
+    pub fn search<'a>(&'a self, metric: &'a str, params: &'a str) -> SearchOptions<'a> {
+        SearchOptions {
+            filter: &self.filter,
+            filter_values: &self.values,
+            params,
+            metric_type: Some(metric),
+            partition_names: self.names(),
+            ..SearchOptions::default()
+        }
+    }
+
     /// None where the read is refused.
     pub fn rows(&self) -> &[Arc<Row>] {
         self.found.as_deref().unwrap_or_default()
@@ -243,15 +255,7 @@ impl Reader<'_> {
         let asked = self.ask();
         let (metric, params, ..) = self.how();
         let params = format!("{{{params}}}");
-        let options = SearchOptions {
-            filter: &asked.filter,
-            filter_values: &asked.values,
-            params: &params,
-            metric_type: Some(metric),
-            partition_names: asked.names(),
-            ..SearchOptions::default()
-        };
-        let outcome = self.collection.explain("v", &options);
+        let outcome = self.collection.explain("v", &asked.search(metric, &params));
         let Some(told) = self.agree(outcome, &asked, &asked.filter)? else { return Ok(()) };
         count("explanations", 1);
         let segments = told["segments"].as_array().ok_or_else(|| told.to_string())?;
