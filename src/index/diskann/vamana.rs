@@ -65,7 +65,7 @@ pub fn build(
     }
     let mut table = prune(&linker, &table, shape, progress)?;
     if nodes > 0 {
-        linker.connect(&mut table, 0, shape.list)?;
+        linker.connect(&mut table, 0, shape.list, &mut || progress.advance(0))?;
     }
     Ok(table)
 }

@@ -111,8 +111,14 @@ impl<'a, P: Points> Linker<'a, P> {
 
     /// Makes every node reachable from `entry`, as selection may have dropped the last link to a node: searches of `width`
     /// find the nearest reachable node of one that is not, which takes it in (the spanning tree of NSG). So many nodes search
-    /// at once; by the turn of one of them another may have brought it along.
-    pub fn connect(&self, table: &mut Table, entry: u32, width: usize) -> Result<()> {
+    /// at once; by the turn of one of them another may have brought it along. Calls `pause` before them, whose error ends it.
+    pub fn connect(
+        &self,
+        table: &mut Table,
+        entry: u32,
+        width: usize,
+        pause: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
         let total = table.nodes();
         let mut reached = vec![false; total];
         table.reach(entry, &mut reached);
@@ -124,7 +130,7 @@ impl<'a, P: Points> Linker<'a, P> {
                 .collect();
             let Some(&last) = lost.last() else { return Ok(()) };
             next = last + 1;
-            self.context.pace.checkpoint(total as u64, total as u64)?;
+            pause()?;
             let find =
                 |&node: &u32| self.worker(|worker| self.nearest_with_room(table, entry, width, node, worker));
             let found: Vec<u32> =

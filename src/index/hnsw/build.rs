@@ -65,7 +65,8 @@ pub fn build(
         builder.insert(done..done + batch, total)?;
         done += batch;
     }
-    builder.linker.connect(&mut builder.levels[0], 0, shape.ef_construction)?;
+    let mut pause = || context.pace.checkpoint(total as u64, total as u64);
+    builder.linker.connect(&mut builder.levels[0], 0, shape.ef_construction, &mut pause)?;
     Ok(builder.levels)
 }
 

@@ -87,7 +87,7 @@ pub fn build(
         starts::trials(&neighbours, total)
     };
     add_links_back(&linker, &mut table, progress)?;
-    linker.connect(&mut table, starts.entry, shape.search_length)?;
+    linker.connect(&mut table, starts.entry, shape.search_length, &mut || progress.advance(0))?;
     let starts = starts.needed(&linker, table.links(), &trials);
     Ok((table, starts))
 }
