@@ -163,9 +163,9 @@ impl Writer {
         }
     }
 
-    /// The rows of every sealed segment, opened and verified.
+    /// The rows of every sealed segment, opened and verified, to find keys in.
     pub fn open_sealed(&self) -> Result<Vec<Arc<Rows>>> {
-        self.sealed.iter().map(SegmentView::rows).collect()
+        self.sealed.iter().map(SegmentView::stored).collect()
     }
 
     /// Takes out the sealed segments of those numbers.

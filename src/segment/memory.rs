@@ -1,5 +1,5 @@
-//! The memory budget of a database: growing rows, loaded indexes, and what builds and compactions work with. Mapped files are
-//! the kernel's to drop.
+//! The memory budget of a database: growing rows, loaded indexes, columns that are held in memory or made when rows are read,
+//! times of time travel, and what builds and compactions work with. Mapped columns are the kernel's to drop.
 
 use crate::error::{Code, Error, Result};
 use std::sync::Arc;
@@ -62,6 +62,11 @@ impl Memory {
 }
 
 impl Reservation {
+    /// How many bytes it is of.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Takes `bytes` of it out, at most all.
     pub fn split(&mut self, bytes: u64) -> Reservation {
         let bytes = bytes.min(self.bytes);
