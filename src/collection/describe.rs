@@ -131,6 +131,7 @@ fn statistics_of(snapshot: &Snapshot) -> Value {
         "growing_bytes": growing_bytes,
         "mapped_bytes": mapped,
         "held_bytes": held,
+        "history_bytes": snapshot.segments().map(|view| view.history.bytes()).sum::<u64>(),
         "index_bytes": indexes().map(|index| index.memory()).sum::<u64>(),
         "held_index_bytes": indexes().map(|index| index.held()).sum::<u64>(),
         "segments": segments(snapshot),

@@ -32,7 +32,8 @@ fn handle(database: &Database, collection: crate::collection::Collection) -> rep
 ///               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields. Another INT64
 ///               or VARCHAR field may have `"is_partition_key":true`: rows go to partitions by the hash of its value,
 ///               `"num_partitions"` of them (16; at most 4096), and a filter that says `field == 5` or
-///               `field in [5, 6]` looks only there.
+///               `field in [5, 6]` looks only there. `"mmap.enabled":false`, of a field or beside `"fields"` of all fields
+///               and indexes that say nothing, holds values in memory instead of mapping them from their files.
 /// @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
 ///               another schema.
 /// @return A handle to free with elanus_collection_free(), or NULL on failure.

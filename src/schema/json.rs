@@ -4,7 +4,8 @@ use super::{DataType, Field, MMAP_ENABLED, Schema, is_mmap_key, mmap_enabled};
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value, json};
 
-const SCHEMA_KEYS: &str = "description, auto_id (autoID), enable_dynamic_field, num_partitions, mmap.enabled, fields";
+const SCHEMA_KEYS: &str =
+    "description, auto_id (autoID), enable_dynamic_field, num_partitions, mmap.enabled, fields";
 const FIELD_KEYS: &str = "name, description, data_type (type), is_primary (is_primary_key), auto_id (autoID), \
      is_partition_key, max_length, dim, nullable, default_value, element_type, max_capacity, mmap.enabled, \
      type_params (params)";

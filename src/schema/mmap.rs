@@ -62,9 +62,9 @@ impl Schema {
 
     /// The same with another word of a field about `mmap.enabled`.
     pub fn with_field_mmap(&self, name: &str, mmap: Option<bool>) -> Result<Schema> {
-        let (at, _) = self.field(name).ok_or_else(|| {
-            Error::new(Code::FieldNotFound, format!("field not found[field={name}]"))
-        })?;
+        let (at, _) = self
+            .field(name)
+            .ok_or_else(|| Error::new(Code::FieldNotFound, format!("field not found[field={name}]")))?;
         let mut altered = self.clone();
         altered.fields[at].mmap = mmap;
         Ok(altered)
@@ -100,11 +100,14 @@ mod tests {
         assert_eq!((&shown[MMAP_ENABLED], &shown["fields"][0][MMAP_ENABLED]), (&json!(false), &json!(true)));
         assert!(shown["fields"][3].get(MMAP_ENABLED).is_none(), "what is not said is not shown");
         assert_eq!(Schema::from_json(&schema.stored().to_string()).unwrap(), schema);
-        let grown = Field::from_json(r#"{"name":"n","data_type":"Int8","nullable":true,"mmap.enabled":true}"#);
+        let grown =
+            Field::from_json(r#"{"name":"n","data_type":"Int8","nullable":true,"mmap.enabled":true}"#);
         let grown = schema.with_field(grown.unwrap()).unwrap();
         assert!(grown.is_mapped(5) && !grown.is_mapped(4));
-        let without = Schema::from_json(r#"{"fields":[{"name":"id","data_type":"Int64","is_primary":true},
-            {"name":"v","data_type":"FloatVector","dim":4}]}"#);
+        let without = Schema::from_json(
+            r#"{"fields":[{"name":"id","data_type":"Int64","is_primary":true},
+            {"name":"v","data_type":"FloatVector","dim":4}]}"#,
+        );
         assert!(without.unwrap().is_mapped(1), "enabled unless said");
     }
 
@@ -125,8 +128,16 @@ mod tests {
         assert_eq!(read(r#"{"mmap_enabled":true}"#).unwrap(), Some(true));
         assert_eq!(read(r#"{"mmap.enabled":null}"#).unwrap(), None);
         for (text, code, words) in [
-            (r#"{"mmap.enabled":1}"#, Code::InvalidParameter, "invalid mmap.enabled value: 1, expected: true, false"),
-            (r#"{"mmap.enabled":"yes"}"#, Code::InvalidParameter, "invalid mmap.enabled value: yes, expected"),
+            (
+                r#"{"mmap.enabled":1}"#,
+                Code::InvalidParameter,
+                "invalid mmap.enabled value: 1, expected: true, false",
+            ),
+            (
+                r#"{"mmap.enabled":"yes"}"#,
+                Code::InvalidParameter,
+                "invalid mmap.enabled value: yes, expected",
+            ),
             (r#"{"mmap.enabled":[true]}"#, Code::InvalidParameter, "invalid mmap.enabled value: [true]"),
             (r#"{"mmap.enabled":true,"x":1}"#, Code::InvalidParameter, "x is no property"),
             ("{}", Code::MissingParameter, "properties should not be empty"),

@@ -211,7 +211,8 @@ mod tests {
             for (field, column) in schema.fields().iter().zip(rows.columns()) {
                 let copy = copied(field, column).unwrap();
                 assert_eq!(&copy, column);
-                let starts = |column: &ArrayRef| column.to_data().buffers().iter().map(|b| b.as_ptr()).collect();
+                let starts =
+                    |column: &ArrayRef| column.to_data().buffers().iter().map(|b| b.as_ptr()).collect();
                 let (own, others): (Vec<_>, Vec<_>) = (starts(&copy), starts(column));
                 assert!(own.iter().all(|start| !others.contains(start)), "{}", field.name);
             }

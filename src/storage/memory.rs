@@ -27,9 +27,9 @@ impl Residence {
 pub fn filled(len: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Buffer> {
     let mut bytes: Vec<u8> = Vec::new();
     let slack = ALIGNMENT - 1;
-    len.checked_add(slack).and_then(|all| bytes.try_reserve_exact(all).ok()).ok_or_else(|| {
-        Error::new(Code::MemoryLimit, format!("the system has no memory for {len} bytes"))
-    })?;
+    len.checked_add(slack)
+        .and_then(|all| bytes.try_reserve_exact(all).ok())
+        .ok_or_else(|| Error::new(Code::MemoryLimit, format!("the system has no memory for {len} bytes")))?;
     bytes.resize(len + slack, 0);
     let start = bytes.as_ptr().addr().next_multiple_of(ALIGNMENT) - bytes.as_ptr().addr();
     fill(&mut bytes[start..start + len])?;

@@ -106,14 +106,13 @@ fn history() -> History {
 }
 
 fn index_file(shared: &Arc<Shared>) -> IndexFile {
-    let mmap = Mmap::new(None, true);
-    let of = Indexed { definition: 1, at: 3, spec: Spec::Vector(SPEC.clone()), mmap: mmap.clone() };
+    let of = Indexed { definition: 1, at: 3, spec: Spec::Vector(SPEC.clone()), mmap: Mmap::new(None, true) };
     IndexFile::new(shared.clone(), &Sealed::dir_of(Path::new("/c"), 1), of, 1)
 }
 
 fn scalar_file(shared: &Arc<Shared>) -> IndexFile {
     let spec = Spec::from_json("", FieldKind::Scalar(ScalarKind::Number)).unwrap();
-    let of = Indexed { definition: 2, at: NUMBERS, spec, mmap };
+    let of = Indexed { definition: 2, at: NUMBERS, spec, mmap: Mmap::new(Some(false), true) };
     IndexFile::new(shared.clone(), &Sealed::dir_of(Path::new("/c"), 1), of, 2)
 }
 
