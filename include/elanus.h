@@ -325,8 +325,9 @@ ELANUS_API void elanus_error_free(elanus_error *error);
  *                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"refresh_ms":0,
  *                "create_if_missing":true,"retention_duration":0}`.
  *                `durability` is `sync` (an insert that returned survives a power cut) or `async` (it survives the
- *                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes and
- *                what their builds and compactions work with; `threads` 0 for as many as the machine has. Growing rows
+ *                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes,
+ *                fields that are not mapped (`mmap.enabled`) or were added after their rows, and what builds and
+ *                compactions work with; `threads` 0 for as many as the machine has. Growing rows
  *                become a segment at about `segment_size_mb`; one of at least `index_min_rows` gets an index. Builds
  *                and compactions in the background go on after `build_idle_ms` without a query. With
  *                `auto_compaction`, a segment with more than a fifth of its rows dead is rewritten, and four segments
@@ -416,7 +417,8 @@ typedef struct elanus_load_progress {
  *               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields. Another INT64
  *               or VARCHAR field may have `"is_partition_key":true`: rows go to partitions by the hash of its value,
  *               `"num_partitions"` of them (16; at most 4096), and a filter that says `field == 5` or
- *               `field in [5, 6]` looks only there.
+ *               `field in [5, 6]` looks only there. `"mmap.enabled":false`, of a field or beside `"fields"` of all fields
+ *               and indexes that say nothing, holds values in memory instead of mapping them from their files.
  * @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
  *               another schema.
  * @return A handle to free with elanus_collection_free(), or NULL on failure.
@@ -564,8 +566,11 @@ ELANUS_API elanus_code elanus_collection_flush(
  * Makes a released collection searchable again, and opens its files, so that the first search does not have to. A
  * collection that was not released is loaded by its first search, too. Loading a loaded one does nothing.
  *
- * @param error Receives the failure; may be NULL. ELANUS_CODE_MEMORY_LIMIT, with the sizes, when its indexes do not fit
- *              into `memory_limit`: then none of them stays in memory, and what was released stays so.
+ * Rows and indexes are mapped from their files unless `mmap.enabled` is false for them (elanus_collection_alter_field(),
+ * elanus_index_alter()): then they are read into memory.
+ *
+ * @param error Receives the failure; may be NULL. ELANUS_CODE_MEMORY_LIMIT, with the sizes, when its indexes and what is
+ *              not mapped do not fit into `memory_limit`: then none of them stays in memory, and what was released stays so.
  *
  * Safe beside any call. Since 0.1.
  */
@@ -651,6 +656,25 @@ ELANUS_API elanus_code elanus_collection_delete_varchar(
 ELANUS_API elanus_code elanus_collection_add_field(
     const elanus_collection *collection,
     const char *field,
+    elanus_error **error);
+
+/**
+ * Alters properties of a field. There is one, `mmap.enabled`, which changes no answer: false holds the field's values in
+ * memory, where they count for `memory_limit`; true maps them from their files; null forgets what was said, so that what
+ * the schema says of all fields holds, or true. It can be altered whether the collection is loaded or not (in Milvus it
+ * must not be loaded): searches that run keep what they hold, and those that start from now on open the field anew.
+ *
+ * @param field      Its name; `$meta` for the dynamic field.
+ * @param properties JSON: `{"mmap.enabled":false}`.
+ * @param error      Receives the failure; may be NULL. ELANUS_CODE_FIELD_NOT_FOUND when there is none of that name. On
+ *                   failure nothing has changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_collection_alter_field(
+    const elanus_collection *collection,
+    const char *field,
+    const char *properties,
     elanus_error **error);
 
 /**
@@ -951,6 +975,28 @@ ELANUS_API elanus_code elanus_index_create(
 ELANUS_API char *elanus_index_describe(
     const elanus_collection *collection,
     const char *name,
+    elanus_error **error);
+
+/**
+ * Alters properties of an index. There is one, `mmap.enabled`, which changes no answer: false holds the index in memory,
+ * true maps its files, null forgets what was said, so that what the schema says holds, or true. Mapped or not, an index
+ * counts for `memory_limit` while it is open; one in memory is reserved before it is read. The blocks that DISKANN reads
+ * while it searches stay on the disk. elanus_index_create() takes `mmap.enabled` among the `params` of every type; for an
+ * index that differs in nothing else it does the same as this.
+ *
+ * It can be altered whether the collection is loaded or not (in Milvus it must not be loaded): searches that run keep what
+ * they hold, and those that start from now on open the index anew.
+ *
+ * @param properties JSON: `{"mmap.enabled":false}`.
+ * @param error      Receives the failure; may be NULL. ELANUS_CODE_INDEX_NOT_FOUND when there is none of that name. On
+ *                   failure nothing has changed.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_code elanus_index_alter(
+    const elanus_collection *collection,
+    const char *name,
+    const char *properties,
     elanus_error **error);
 
 /**

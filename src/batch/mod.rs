@@ -97,8 +97,18 @@ pub fn canonical_keys(schema: &Schema, keys: &ArrayRef) -> Result<ArrayRef> {
 
 /// Bytes of the rows, as the engine counts them: values, texts and elements, without slack of the buffers.
 pub fn bytes(schema: &Schema, rows: &RecordBatch) -> u64 {
-    let fixed: usize = schema.fields().iter().map(Field::fixed_bytes).sum();
-    (fixed * rows.num_rows()) as u64 + rows.columns().iter().map(variable_bytes).sum::<u64>()
+    schema.fields().iter().zip(rows.columns()).map(|(field, column)| column_bytes(field, column)).sum()
+}
+
+/// The same of one column.
+pub fn column_bytes(field: &Field, column: &ArrayRef) -> u64 {
+    (field.fixed_bytes() * column.len()) as u64 + variable_bytes(column)
+}
+
+/// The same of a column of `rows` rows that give no value.
+pub fn absent_bytes(field: &Field, rows: usize) -> u64 {
+    let text = field.default_value.as_ref().and_then(|value| value.as_str()).map_or(0, str::len);
+    ((field.fixed_bytes() + text) * rows) as u64
 }
 
 /// Bytes of a column's texts or elements, and so at least what its offsets count; 0 for other columns.

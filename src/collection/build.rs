@@ -113,7 +113,10 @@ impl Core {
     ) -> Result<Option<Built>> {
         let Some(sealed) = view.as_sealed() else { return Ok(None) };
         pace.checkpoint(0, view.len() as u64)?;
-        let rows = view.rows()?;
+        // A build costs no copies of rows, unless it is over a field that the file does not have.
+        let stored = view.stored()?;
+        let has_field = definition.at < stored.batch().num_columns();
+        let rows = if has_field { stored } else { view.rows()? };
         let index = self.build_index(definition, &rows, sealed.dir(), pace)?;
         let shared = &self.store.shared;
         let (dir, number) = (sealed.dir(), self.store.take_id());

@@ -40,6 +40,8 @@ pub struct Core {
     pub definitions: Mutex<()>,
     pub next_auto_id: AtomicI64,
     pub dropped: AtomicBool,
+    /// What the times of the rows of the newest snapshot take.
+    pub history_memory: Mutex<Reservation>,
     /// Calls of load that run.
     pub loading: AtomicUsize,
     pub compaction: Compaction,
@@ -163,9 +165,9 @@ impl Writer {
         }
     }
 
-    /// The rows of every sealed segment, opened and verified.
+    /// The rows of every sealed segment, opened and verified, to find keys in.
     pub fn open_sealed(&self) -> Result<Vec<Arc<Rows>>> {
-        self.sealed.iter().map(SegmentView::rows).collect()
+        self.sealed.iter().map(SegmentView::stored).collect()
     }
 
     /// Takes out the sealed segments of those numbers.
@@ -208,6 +210,9 @@ impl Core {
 
     /// Gives searches that start from now on what the writer has.
     pub fn publish(&self, writer: &Writer) {
+        let views = writer.sealed.iter().chain(writer.growing.chunks());
+        // The rows were acknowledged: no limit can refuse it.
+        self.history_memory.lock().resize(views.map(|view| view.history.bytes()).sum());
         self.snapshot.store(Arc::new(writer.snapshot()));
     }
 

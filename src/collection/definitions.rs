@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::index::catalog::VectorKind;
 use crate::index::catalog::scalar::{FieldKind, ScalarKind, Spec};
 use crate::schema::{DataType, Field, Schema};
-use crate::segment::Indexed;
+use crate::segment::{Indexed, Mmap};
 use std::sync::Arc;
 
 /// The definitions of a collection, at most one a field. Cloning shares them.
@@ -60,7 +60,7 @@ impl Definitions {
 impl Definition {
     pub fn to_meta(&self) -> IndexMeta {
         let (id, name, field) = (self.id, self.name.clone(), self.field.clone());
-        IndexMeta { id, name, field, spec: self.spec.to_json() }
+        IndexMeta { id, name, field, spec: self.spec.to_json(), mmap: self.mmap.said() }
     }
 
     fn from_meta(schema: &Schema, meta: &IndexMeta) -> Result<Definition> {
@@ -68,12 +68,14 @@ impl Definition {
             schema.field(&meta.field).ok_or_else(|| Error::corrupt("an index of an unknown field"))?;
         let spec = Spec::from_json(&meta.spec.to_string(), kind_of(field)?)?;
         let (id, name, field) = (meta.id, meta.name.clone(), meta.field.clone());
-        Ok(Definition { id, name, field, at, spec })
+        let mmap = Mmap::new(meta.mmap, schema.mmap().unwrap_or(true));
+        Ok(Definition { id, name, field, at, spec, mmap })
     }
 
     /// What a segment knows of it.
     pub fn indexed(&self) -> Indexed {
-        Indexed { definition: self.id, at: self.at, spec: self.spec.clone() }
+        let (spec, mmap) = (self.spec.clone(), self.mmap.clone());
+        Indexed { definition: self.id, at: self.at, spec, mmap }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::collection::core::{Core, Snapshot};
 use crate::collection::partitions::Partition;
 use crate::collection::types::LoadState;
 use crate::error::Result;
-use crate::segment::{IndexFile, SegmentView};
+use crate::segment::{IndexFile, Rows, SegmentView};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -117,8 +117,10 @@ fn statistics_of(snapshot: &Snapshot) -> Value {
     let deleted: u64 = snapshot.segments().map(|view| view.live.dead() as u64).sum();
     let growing_bytes: u64 =
         snapshot.growing.iter().filter_map(|view| view.rows().ok()).map(|rows| rows.bytes()).sum();
-    let mapped: u64 = snapshot.sealed.iter().filter_map(|view| view.as_sealed()?.loaded_bytes()).sum();
-    let index_bytes: u64 = snapshot.sealed.iter().flat_map(|v| &v.indexes).map(|i| i.memory()).sum();
+    let open: Vec<Arc<Rows>> = snapshot.sealed.iter().filter_map(|view| view.as_sealed()?.loaded()).collect();
+    let held: u64 = open.iter().map(|rows| rows.memory()).sum();
+    let mapped = open.iter().map(|rows| rows.bytes()).sum::<u64>().saturating_sub(held);
+    let indexes = || snapshot.sealed.iter().flat_map(|view| &view.indexes);
     json!({
         "row_count": snapshot.count(),
         "deleted_rows": deleted,
@@ -128,7 +130,10 @@ fn statistics_of(snapshot: &Snapshot) -> Value {
         "growing_chunks": snapshot.growing.len(),
         "growing_bytes": growing_bytes,
         "mapped_bytes": mapped,
-        "index_bytes": index_bytes,
+        "held_bytes": held,
+        "history_bytes": snapshot.segments().map(|view| view.history.bytes()).sum::<u64>(),
+        "index_bytes": indexes().map(|index| index.memory()).sum::<u64>(),
+        "held_index_bytes": indexes().map(|index| index.held()).sum::<u64>(),
         "segments": segments(snapshot),
     })
 }

@@ -4,9 +4,9 @@ use crate::collection::core::{Core, Snapshot};
 use crate::collection::definitions::{forget_index, kind_of};
 use crate::collection::types::{Definition, IndexProgress, IndexRequest, IndexState, OnConflict, Progress};
 use crate::error::{Code, Error, Result};
-use crate::index::catalog::scalar::Spec;
-use crate::schema::check_index_name;
-use crate::segment::SegmentView;
+use crate::index::catalog::{mmap_of, scalar::Spec};
+use crate::schema::{MMAP_ENABLED, altered_mmap, check_index_name};
+use crate::segment::{Mmap, SegmentView};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -20,11 +20,12 @@ impl Core {
             )
         })?;
         let spec = Spec::from_json(request.description, kind_of(field)?)?;
+        let mmap = mmap_of(request.description)?;
         if let Some(name) = request.name {
             check_index_name(name)?;
         }
         let _definitions = self.definitions.lock();
-        let definition = self.wanted_definition(request, at, spec)?;
+        let definition = self.wanted_definition(request, at, spec, mmap)?;
         // As Milvus' clients do, so that the index covers what was inserted before.
         self.flush()?;
         let snapshot = self.snapshot.load_full();
@@ -38,6 +39,10 @@ impl Core {
             self.install(&definition, built, !is_defined)?;
         }
         drop(maintenance);
+        // Of an index that was there, as if it were altered.
+        if mmap.is_some() {
+            self.say_mmap(&definition, mmap)?;
+        }
         // Segments that were sealed meanwhile, or all of them if the caller does not wait.
         self.store.notify_worker();
         Ok(())
@@ -45,7 +50,13 @@ impl Core {
 
     /// The definition that a field, which is at place `at`, shall have: the one it has where nothing changes. The caller
     /// holds `definitions`.
-    fn wanted_definition(&self, request: &IndexRequest, at: usize, spec: Spec) -> Result<Arc<Definition>> {
+    fn wanted_definition(
+        &self,
+        request: &IndexRequest,
+        at: usize,
+        spec: Spec,
+        mmap: Option<bool>,
+    ) -> Result<Arc<Definition>> {
         let duplicate =
             |what: &str| Err(Error::new(Code::IndexDuplicate, format!("CreateIndex failed: {what}")));
         let definitions = self.snapshot.load().definitions.clone();
@@ -69,7 +80,37 @@ impl Core {
             }
         }
         let (id, name, field) = (self.store.take_id(), name.to_owned(), request.field.to_owned());
-        Ok(Arc::new(Definition { id, name, field, at, spec }))
+        let mmap = Mmap::new(mmap, self.schema.mmap().unwrap_or(true));
+        Ok(Arc::new(Definition { id, name, field, at, spec, mmap }))
+    }
+
+    /// Says anew whether the files of an index are mapped, in Milvus' words of `alter_index`. In Milvus the collection must
+    /// not be loaded; here searches that run keep what they hold, and those that start from now on open the files anew.
+    pub fn alter_index(&self, name: &str, properties: &str) -> Result<()> {
+        let _writing = self.writing()?;
+        if name.is_empty() {
+            return Err(Error::invalid("index name is empty"));
+        }
+        let mmap = altered_mmap(properties, "is not a configable index proptery")?;
+        let _definitions = self.definitions.lock();
+        let (_, definition) = self.with_index(name)?;
+        self.say_mmap(&definition, mmap)
+    }
+
+    /// The caller holds `definitions`. One that the manifest does not have yet says it when it comes there.
+    fn say_mmap(&self, definition: &Definition, mmap: Option<bool>) -> Result<()> {
+        if definition.mmap.said() == mmap {
+            return Ok(());
+        }
+        self.commit(|meta| {
+            meta.indexes.iter_mut().filter(|index| index.id == definition.id).for_each(|i| i.mmap = mmap);
+            Ok(())
+        })?;
+        definition.mmap.say(mmap);
+        // Gives memory back; an index that is being opened meanwhile is opened again when it is next asked for.
+        let snapshot = self.snapshot.load_full();
+        snapshot.sealed.iter().filter_map(|view| view.index(definition.id)).for_each(|index| index.release());
+        Ok(())
     }
 
     pub fn drop_index(&self, name: &str) -> Result<()> {
@@ -144,6 +185,9 @@ impl Core {
             IndexState::Finished => ("Finished", String::new()),
             IndexState::Failed(reason) => ("Failed", reason),
         };
+        if let Some(mmap) = definition.mmap.said() {
+            value[MMAP_ENABLED] = json!(mmap);
+        }
         value["index_name"] = json!(definition.name);
         value["field_name"] = json!(definition.field);
         value["total_rows"] = json!(progress.total_rows);

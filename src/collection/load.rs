@@ -4,8 +4,7 @@ use crate::collection::core::{Core, Snapshot};
 use crate::collection::partitions::Chosen;
 use crate::collection::types::{LoadProgress, LoadState};
 use crate::error::Result;
-use crate::segment::{IndexFile, SegmentView};
-use std::sync::Arc;
+use crate::segment::SegmentView;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A call of load that runs, until it is dropped.
@@ -17,11 +16,16 @@ impl Drop for Loading<'_> {
     }
 }
 
-/// Loads by `load`; where that fails, the indexes of the snapshot that were not loaded before are not loaded after.
+/// Loads by `load`; where that fails, the rows and indexes of the snapshot that were not open before are not after.
 pub fn all_or_none<T>(snapshot: &Snapshot, load: impl FnOnce() -> Result<T>) -> Result<T> {
+    let rows = snapshot.sealed.iter().filter_map(SegmentView::as_sealed);
+    let closed_rows: Vec<_> = rows.filter(|sealed| sealed.loaded().is_none()).collect();
     let indexes = snapshot.sealed.iter().flat_map(|view| &view.indexes);
-    let closed: Vec<&Arc<IndexFile>> = indexes.filter(|index| !index.is_loaded()).collect();
-    load().inspect_err(|_| closed.iter().for_each(|index| index.release()))
+    let closed: Vec<_> = indexes.filter(|index| !index.is_loaded()).collect();
+    load().inspect_err(|_| {
+        closed.iter().for_each(|index| index.release());
+        closed_rows.iter().for_each(|sealed| sealed.release());
+    })
 }
 
 impl Core {
@@ -96,7 +100,7 @@ impl Core {
         for view in snapshot.sealed.iter().filter(|view| chosen.has(view.partition)) {
             let Some(sealed) = view.as_sealed() else { continue };
             progress.total_bytes += sealed.file_bytes();
-            if sealed.loaded_bytes().is_some() {
+            if sealed.loaded().is_some() {
                 progress.loaded_bytes += sealed.file_bytes();
             }
             for index in &view.indexes {

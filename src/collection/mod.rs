@@ -106,6 +106,12 @@ impl Collection {
         self.core.add_field(field)
     }
 
+    /// Alters properties of a field: `{"mmap.enabled":false}` holds its values in memory, true maps them from their files,
+    /// and null forgets what was said. See [`load`](Collection::load).
+    pub fn alter_field(&self, name: &str, properties: &str) -> Result<()> {
+        self.core.alter_field(name, properties)
+    }
+
     /// Deletes by primary keys (Int64Array or StringArray); says how many rows there were.
     pub fn delete(&self, ids: &ArrayRef) -> Result<u64> {
         self.core.delete(ids, None)
@@ -214,13 +220,14 @@ impl Collection {
         self.core.load_state(partitions)
     }
 
-    /// Opens and verifies every file, so that the first search does not have to; ends a release. What `memory_limit` has
+    /// Opens and verifies every file, so that the first search does not have to; ends a release. Columns and indexes are
+    /// mapped unless `mmap.enabled` is false for them: then they are in memory. What `memory_limit` has
     /// no room for is refused with [`Code::MemoryLimit`](crate::Code::MemoryLimit), and then nothing of it is loaded.
     pub fn load(&self) -> Result<()> {
         self.core.load()
     }
 
-    /// Drops mapped files and loaded indexes; searches fail until it is loaded again.
+    /// Drops mapped files, columns in memory and loaded indexes; searches fail until it is loaded again.
     pub fn release(&self) -> Result<()> {
         self.core.release()
     }
@@ -234,6 +241,12 @@ impl Collection {
     /// `{"index_name","field_name","index_type","metric_type","params",...}` with progress and state.
     pub fn describe_index(&self, name: &str) -> Result<Value> {
         self.core.describe_index(name)
+    }
+
+    /// Alters properties of an index: `{"mmap.enabled":false}` holds its files in memory, true maps them, and null forgets
+    /// what was said. The blocks that DISKANN reads while it searches stay on the disk.
+    pub fn alter_index(&self, name: &str, properties: &str) -> Result<()> {
+        self.core.alter_index(name, properties)
     }
 
     pub fn list_indexes(&self) -> Result<Vec<String>> {

@@ -48,6 +48,7 @@ impl Core {
             definitions: Mutex::default(),
             next_auto_id: AtomicI64::new(meta.next_auto_id),
             dropped: AtomicBool::new(false),
+            history_memory: Mutex::new(store.shared.memory.force(0)),
             loading: AtomicUsize::new(0),
             compaction: Compaction::default(),
             seen: Mutex::default(),

@@ -1,6 +1,7 @@
 //! Rows by a filter: query, count, and what a delete by filter is about.
 
 use crate::collection::core::{Core, Snapshot};
+use crate::collection::load::all_or_none;
 use crate::collection::merge::{Found, Target};
 use crate::collection::partitions::Chosen;
 use crate::collection::request::MAX_TOPK;
@@ -146,20 +147,23 @@ impl Core {
         filter: &Filter,
         stop: &AtomicBool,
     ) -> Result<Vec<(Target, &'s SegmentView)>> {
-        let mut found = Vec::new();
         let is_meant = |view: &&SegmentView| chosen.has(view.partition) && view.live.count() > 0;
-        for view in snapshot.segments().filter(is_meant) {
-            if stop.load(Ordering::Relaxed) {
-                break;
+        // A load like any other: of one that `memory_limit` refuses nothing stays.
+        all_or_none(snapshot, || {
+            let mut found = Vec::new();
+            for view in snapshot.segments().filter(is_meant) {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                // A dropped collection's files may go while they are opened.
+                let rows = view.rows().map_err(|error| self.check_open().err().unwrap_or(error))?;
+                let (live, _) = self.filtered(view, &rows, filter)?;
+                if live.count() > 0 {
+                    found.push((Target { rows, live, index: None }, view));
+                }
             }
-            // A dropped collection's files may go while they are opened.
-            let rows = view.rows().map_err(|error| self.check_open().err().unwrap_or(error))?;
-            let (live, _) = self.filtered(view, &rows, filter)?;
-            if live.count() > 0 {
-                found.push((Target { rows, live, index: None }, view));
-            }
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 
     /// The live rows of a segment for which the filter holds, and the indexes that were used to find them.

@@ -42,6 +42,11 @@ impl Core {
             meta.name.clone_into(&mut self.name.write());
             // What was released or loaded while the news were read stays so.
             news.writer.partitions = Partitions::from_meta(&meta.partitions, &writer.partitions);
+            for index in &meta.indexes {
+                if let Some(definition) = news.writer.definitions.numbered(index.id) {
+                    definition.mmap.say(index.mmap);
+                }
+            }
         }
         *self.seen.lock() = news.seen;
         self.show_rows(&news.writer);

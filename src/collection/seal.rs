@@ -129,7 +129,7 @@ impl Core {
                 sealed.write(&chunks, &mut || Ok(()))?;
                 sealed.save_first(&live, &history)?;
                 // Reads it back: what cannot be read must not replace the log.
-                sealed.rows()?;
+                sealed.stored()?;
             }
         }
         let metas = self.with_meta(|meta| meta.segments.clone())?;

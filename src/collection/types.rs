@@ -1,7 +1,9 @@
 //! What goes into the calls of a collection and comes out of them.
 
 use crate::index::catalog::scalar::Spec;
+use crate::segment::Mmap;
 use arrow_array::{ArrayRef, RecordBatch};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an insert made.
@@ -224,4 +226,5 @@ pub(crate) struct Definition {
     /// The place of the field in the schema.
     pub at: usize,
     pub spec: Spec,
+    pub mmap: Arc<Mmap>,
 }

@@ -223,7 +223,9 @@ impl Engine {
         check_collection_name(name)?;
         let mut collections = self.collections.write();
         if let Some(existing) = collections.get(name) {
-            return if existing.schema.to_json() == schema.to_json() {
+            // Where values are while they are used may have been altered since.
+            let plain = |schema: &Schema| schema.without_mmap().to_json();
+            return if plain(&existing.schema) == plain(&schema) {
                 Ok(existing.clone())
             } else {
                 let text =

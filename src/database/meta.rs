@@ -79,6 +79,9 @@ pub struct IndexMeta {
     pub name: String,
     pub field: String,
     pub spec: Value,
+    /// What is said about `mmap.enabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mmap: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 //! A schema as the SDKs of Milvus write it, beside an exported file.
 
-use crate::schema::{DataType, Schema};
+use crate::schema::{DataType, MMAP_ENABLED, Schema};
 use serde_json::{Map, Value, json};
 
 /// Keys that the SDKs keep in a field's `params`.
-const PARAMS: [&str; 3] = ["dim", "max_length", "max_capacity"];
+const PARAMS: [&str; 4] = ["dim", "max_length", "max_capacity", MMAP_ENABLED];
 
 /// The form of pymilvus' `CollectionSchema.to_dict()`, which its `construct_from_dict` and
 /// [`Schema::from_json`] read: types as numbers, `dim` and `max_length` in `params`. With `keeps_keys` the primary
@@ -48,14 +48,15 @@ mod tests {
     fn as_pymilvus_has_it() {
         let schema = Schema::from_json(
             r#"{"description":"d","auto_id":true,"fields":[{"name":"id","data_type":"Int64","is_primary":true},
-            {"name":"t","data_type":"VarChar","max_length":9},{"name":"v","data_type":"FloatVector","dim":4}]}"#,
+            {"name":"t","data_type":"VarChar","max_length":9,"mmap.enabled":false},
+            {"name":"v","data_type":"FloatVector","dim":4}]}"#,
         )
         .unwrap();
         let with_keys = description(&schema, true);
         assert_eq!(with_keys["auto_id"], false);
         assert_eq!(with_keys["fields"][0]["auto_id"], false);
         assert_eq!(with_keys["fields"][0]["type"], 5);
-        assert_eq!(with_keys["fields"][1]["params"], json!({"max_length": 9}));
+        assert_eq!(with_keys["fields"][1]["params"], json!({"max_length": 9, "mmap.enabled": false}));
         assert_eq!(
             (&with_keys["fields"][2]["type"], &with_keys["fields"][2]["params"]["dim"]),
             (&json!(101), &json!(4))

@@ -32,7 +32,8 @@ fn handle(database: &Database, collection: crate::collection::Collection) -> rep
 ///               `"max_capacity"`. With `"enable_dynamic_field":true` rows may have keys that are no fields. Another INT64
 ///               or VARCHAR field may have `"is_partition_key":true`: rows go to partitions by the hash of its value,
 ///               `"num_partitions"` of them (16; at most 4096), and a filter that says `field == 5` or
-///               `field in [5, 6]` looks only there.
+///               `field in [5, 6]` looks only there. `"mmap.enabled":false`, of a field or beside `"fields"` of all fields
+///               and indexes that say nothing, holds values in memory instead of mapping them from their files.
 /// @param error  Receives the failure; may be NULL. ELANUS_CODE_COLLECTION_EXISTS when one of that name has
 ///               another schema.
 /// @return A handle to free with elanus_collection_free(), or NULL on failure.
@@ -234,8 +235,11 @@ pub extern "C" fn elanus_collection_flush(collection: Option<&Collection>, error
 /// Makes a released collection searchable again, and opens its files, so that the first search does not have to. A
 /// collection that was not released is loaded by its first search, too. Loading a loaded one does nothing.
 ///
-/// @param error Receives the failure; may be NULL. ELANUS_CODE_MEMORY_LIMIT, with the sizes, when its indexes do not fit
-///              into `memory_limit`: then none of them stays in memory, and what was released stays so.
+/// Rows and indexes are mapped from their files unless `mmap.enabled` is false for them (elanus_collection_alter_field(),
+/// elanus_index_alter()): then they are read into memory.
+///
+/// @param error Receives the failure; may be NULL. ELANUS_CODE_MEMORY_LIMIT, with the sizes, when its indexes and what is
+///              not mapped do not fit into `memory_limit`: then none of them stays in memory, and what was released stays so.
 ///
 /// Safe beside any call. Since 0.1.
 ///
@@ -397,6 +401,32 @@ pub extern "C" fn elanus_collection_add_field(
     error::code(error, || {
         let collection = given(collection, "collection")?;
         collection.0.add_field(Field::from_json(text(field, "field")?)?)
+    })
+}
+
+/// Alters properties of a field. There is one, `mmap.enabled`, which changes no answer: false holds the field's values in
+/// memory, where they count for `memory_limit`; true maps them from their files; null forgets what was said, so that what
+/// the schema says of all fields holds, or true. It can be altered whether the collection is loaded or not (in Milvus it
+/// must not be loaded): searches that run keep what they hold, and those that start from now on open the field anew.
+///
+/// @param field      Its name; `$meta` for the dynamic field.
+/// @param properties JSON: `{"mmap.enabled":false}`.
+/// @param error      Receives the failure; may be NULL. ELANUS_CODE_FIELD_NOT_FOUND when there is none of that name. On
+///                   failure nothing has changed.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_alter_field(
+    collection: Option<&Collection>,
+    field: Option<char_p::Ref<'_>>,
+    properties: Option<char_p::Ref<'_>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let collection = given(collection, "collection")?;
+        collection.0.alter_field(text(field, "field")?, text(properties, "properties")?)
     })
 }
 

@@ -20,8 +20,9 @@ pub struct Database(pub(super) crate::database::Database);
 ///                "build_idle_ms":5000,"auto_compaction":true,"read_only":false,"refresh_ms":0,
 ///                "create_if_missing":true,"retention_duration":0}`.
 ///                `durability` is `sync` (an insert that returned survives a power cut) or `async` (it survives the
-///                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes and
-///                what their builds and compactions work with; `threads` 0 for as many as the machine has. Growing rows
+///                death of the process); `memory_limit` is in bytes, 0 for none, and counts growing rows, indexes,
+///                fields that are not mapped (`mmap.enabled`) or were added after their rows, and what builds and
+///                compactions work with; `threads` 0 for as many as the machine has. Growing rows
 ///                become a segment at about `segment_size_mb`; one of at least `index_min_rows` gets an index. Builds
 ///                and compactions in the background go on after `build_idle_ms` without a query. With
 ///                `auto_compaction`, a segment with more than a fifth of its rows dead is rewritten, and four segments

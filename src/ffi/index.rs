@@ -187,6 +187,35 @@ pub extern "C" fn elanus_index_describe(
     })
 }
 
+/// Alters properties of an index. There is one, `mmap.enabled`, which changes no answer: false holds the index in memory,
+/// true maps its files, null forgets what was said, so that what the schema says holds, or true. Mapped or not, an index
+/// counts for `memory_limit` while it is open; one in memory is reserved before it is read. The blocks that DISKANN reads
+/// while it searches stay on the disk. elanus_index_create() takes `mmap.enabled` among the `params` of every type; for an
+/// index that differs in nothing else it does the same as this.
+///
+/// It can be altered whether the collection is loaded or not (in Milvus it must not be loaded): searches that run keep what
+/// they hold, and those that start from now on open the index anew.
+///
+/// @param properties JSON: `{"mmap.enabled":false}`.
+/// @param error      Receives the failure; may be NULL. ELANUS_CODE_INDEX_NOT_FOUND when there is none of that name. On
+///                   failure nothing has changed.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_index_alter(
+    collection: Option<&Collection>,
+    name: Option<char_p::Ref<'_>>,
+    properties: Option<char_p::Ref<'_>>,
+    error: ErrorOut<'_>,
+) -> Code {
+    error::code(error, || {
+        let collection = given(collection, "collection")?;
+        collection.0.alter_index(text(name, "name")?, text(properties, "properties")?)
+    })
+}
+
 /// Lists the names of a collection's indexes.
 ///
 /// @param error Receives the failure; may be NULL.

@@ -13,6 +13,7 @@ pub mod table;
 mod tests;
 
 use crate::error::{Code, Error, Result};
+use crate::schema::{MMAP_ENABLED, mmap_enabled};
 use given::Given;
 pub use range::Range;
 use serde_json::{Value, json};
@@ -256,11 +257,18 @@ impl IndexSpec {
     }
 }
 
+/// What a description of an index, of any field, says about `mmap.enabled`: no parameter of the build, but of where the index
+/// is while it is used.
+pub fn mmap_of(text: &str) -> Result<Option<bool>> {
+    let given = Given::parse(text, "index description")?;
+    given.find(MMAP_ENABLED).map_or(Ok(None), mmap_enabled)
+}
+
 /// AUTOINDEX of Milvus 2.3: HNSW with M 18 and efConstruction 240; COSINE unless the metric is given.
 fn auto_index(given: &Given, kind: VectorKind, dim: usize) -> Result<IndexSpec> {
     // As with other types, parameters may stand beside the type.
     let beside = IndexType::Hnsw.entry().build.iter().any(|param| given.top.contains_key(param.name));
-    if beside || !given.params.is_empty() {
+    if beside || given.params.keys().any(|name| name != MMAP_ENABLED) {
         return Err(Error::invalid("only metric type can be passed when use AutoIndex"));
     }
     let metric = match kind {

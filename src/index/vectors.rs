@@ -28,6 +28,15 @@ impl Vectors {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Whether both are the same ones, in one place.
+    pub fn are(&self, others: &Vectors) -> bool {
+        match (self, others) {
+            (Vectors::Float(these), Vectors::Float(those)) => std::ptr::eq(these.values(), those.values()),
+            (Vectors::Binary(these), Vectors::Binary(those)) => std::ptr::eq(these.bytes(), those.bytes()),
+            _ => false,
+        }
+    }
 }
 
 impl From<FloatVectors> for Vectors {

@@ -37,6 +37,7 @@ impl Schema {
         let mut fields = self.fields.clone();
         fields.push(field);
         Schema::new(self.description.clone(), fields, self.auto_id)?
+            .with_mmap(self.mmap)
             .with_num_partitions(self.num_partitions as i64)
     }
 

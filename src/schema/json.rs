@@ -1,18 +1,20 @@
 //! A schema from and to JSON text, in the spellings that Milvus and its SDKs use.
 
-use super::{DataType, Field, Schema};
+use super::{DataType, Field, MMAP_ENABLED, Schema, is_mmap_key, mmap_enabled};
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value, json};
 
-const SCHEMA_KEYS: &str = "description, auto_id (autoID), enable_dynamic_field, num_partitions, fields";
+const SCHEMA_KEYS: &str =
+    "description, auto_id (autoID), enable_dynamic_field, num_partitions, mmap.enabled, fields";
 const FIELD_KEYS: &str = "name, description, data_type (type), is_primary (is_primary_key), auto_id (autoID), \
-     is_partition_key, max_length, dim, nullable, default_value, element_type, max_capacity, type_params (params)";
-const PARAM_KEYS: &str = "max_length, dim, max_capacity, element_type";
+     is_partition_key, max_length, dim, nullable, default_value, element_type, max_capacity, mmap.enabled, \
+     type_params (params)";
+const PARAM_KEYS: &str = "max_length, dim, max_capacity, element_type, mmap.enabled";
 
 impl Schema {
     /// `{"description":"","auto_id":false,"enable_dynamic_field":false,"fields":[{"name","data_type","is_primary","auto_id",
-    /// "is_partition_key","max_length","dim","nullable","default_value","element_type","max_capacity"}],
-    /// "num_partitions":16}`.
+    /// "is_partition_key","max_length","dim","nullable","default_value","element_type","max_capacity",
+    /// "mmap.enabled"}],"num_partitions":16,"mmap.enabled":true}`.
     ///
     /// Accepted as well: Milvus' numbers for `data_type` and `element_type`, `is_primary_key`, `autoID`, `dim`,
     /// `max_length` and `max_capacity` inside `type_params` or `params`, and numbers as text. Unknown keys are errors.
@@ -22,13 +24,14 @@ impl Schema {
         let schema = object(&value, "the schema")?;
         let mut description = String::new();
         let (mut auto_id, mut dynamic) = (false, false);
-        let (mut fields, mut num_partitions) = (None, 0);
+        let (mut fields, mut num_partitions, mut mmap) = (None, 0, None);
         for (key, value) in schema {
             match key.as_str() {
                 "description" => description = text_of(value, "description")?,
                 "auto_id" | "autoID" => auto_id = flag(value, key)?,
                 "enable_dynamic_field" => dynamic = flag(value, key)?,
                 "num_partitions" => num_partitions = integer(value, key)?,
+                _ if is_mmap_key(key) => mmap = mmap_enabled(value)?,
                 "fields" => fields = Some(value),
                 _ => return Err(unknown(key, "schema", SCHEMA_KEYS)),
             }
@@ -54,7 +57,7 @@ impl Schema {
         if has_dynamic && !dynamic {
             return Err(Error::invalid("a dynamic field needs \"enable_dynamic_field\": true"));
         }
-        Schema::new(description, parsed, auto_id)?.with_num_partitions(num_partitions)
+        Schema::new(description, parsed, auto_id)?.with_mmap(mmap).with_num_partitions(num_partitions)
     }
 
     /// What [`Schema::from_json`] reads back to the same schema, but for the place of the hidden field of dynamic keys,
@@ -79,6 +82,9 @@ impl Schema {
         });
         if self.partition_key.is_some() {
             value["num_partitions"] = json!(self.num_partitions);
+        }
+        if let Some(mmap) = self.mmap {
+            value[MMAP_ENABLED] = json!(mmap);
         }
         value
     }
@@ -128,6 +134,9 @@ fn field_json(field: &Field, auto_id: bool) -> Value {
     if field.is_dynamic {
         value["is_dynamic"] = json!(true);
     }
+    if let Some(mmap) = field.mmap {
+        value[MMAP_ENABLED] = json!(mmap);
+    }
     value
 }
 
@@ -138,6 +147,7 @@ struct Params {
     dim: Option<i64>,
     max_capacity: Option<i64>,
     element_type: Option<DataType>,
+    mmap: Option<bool>,
 }
 
 impl Params {
@@ -148,6 +158,7 @@ impl Params {
             "dim" => self.dim = Some(integer(value, key)?),
             "max_capacity" => self.max_capacity = Some(integer(value, key)?),
             "element_type" => self.element_type = Some(type_of(value)?),
+            _ if is_mmap_key(key) => self.mmap = mmap_enabled(value)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -187,6 +198,7 @@ fn field(value: &Value) -> Result<(Field, bool)> {
     let name = &field.name;
     field.data_type = data_type
         .ok_or_else(|| Error::new(Code::MissingParameter, format!("{name} has no \"data_type\"")))?;
+    field.mmap = params.mmap;
     field.dim = dimension(field.data_type, params.dim, name)?;
     if field.data_type == DataType::Array {
         field.element_type = params.element_type;

@@ -3,10 +3,12 @@
 mod attributes;
 mod grow;
 mod json;
+mod mmap;
 mod names;
 mod special;
 
 pub use grow::Versions;
+pub use mmap::{MMAP_ENABLED, altered_mmap, is_mmap_key, mmap_enabled};
 pub use names::{check_alias, check_collection_name, check_index_name, check_partition_name};
 
 use crate::error::{Error, Result};
@@ -162,6 +164,8 @@ pub struct Field {
     pub max_capacity: usize,
     /// Whether it is the hidden field of dynamic keys.
     pub is_dynamic: bool,
+    /// What it says about `mmap.enabled`.
+    pub mmap: Option<bool>,
 }
 
 impl Field {
@@ -180,6 +184,7 @@ impl Field {
             element_type: None,
             max_capacity: 0,
             is_dynamic: false,
+            mmap: None,
         }
     }
 
@@ -245,6 +250,8 @@ pub struct Schema {
     partition_key: Option<usize>,
     /// How many a partition key has; 0 without one.
     num_partitions: usize,
+    /// What holds for fields and indexes that say nothing about `mmap.enabled`.
+    mmap: Option<bool>,
     arrow: SchemaRef,
 }
 
@@ -279,6 +286,7 @@ impl Schema {
             dynamic,
             partition_key,
             num_partitions,
+            mmap: None,
             arrow,
         })
     }
@@ -364,7 +372,7 @@ impl Schema {
 
 fn check_field(field: &Field) -> Result<()> {
     if field.is_dynamic {
-        return match *field == Field::dynamic() {
+        return match (Field { mmap: None, ..field.clone() }) == Field::dynamic() {
             true => Ok(()),
             false => Err(Error::invalid(format!("the dynamic field should be {DYNAMIC_FIELD}, a JSON"))),
         };

@@ -30,11 +30,15 @@ impl Growing {
         &self.schema
     }
 
-    /// The same rows after the schema has grown: all get what was added. None may be frozen.
+    /// The same rows after the schema has changed: all get what was added. None may be frozen.
     pub fn grown(&self, schema: Arc<Schema>) -> Result<Growing> {
         let mut chunks = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
             let rows = chunk.rows()?;
+            if rows.batch().num_columns() == schema.fields().len() {
+                chunks.push(chunk.clone());
+                continue;
+            }
             let wide = batch::widened(&schema, rows.batch().clone())?;
             let memory = self.memory.force(batch::bytes(&schema, &wide));
             let wide = Source::Growing(Arc::new(Rows::new(&schema, wide, Some(memory))));

@@ -52,6 +52,12 @@ impl History {
         self.births.is_none() && self.deaths.is_empty()
     }
 
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> u64 {
+        let births = self.births.as_ref().map_or(0, |births| births.len());
+        ((births + self.deaths.iter().map(|run| run.len()).sum::<usize>()) * ENTRY) as u64
+    }
+
     /// Rows that were live died at `time`, which is later than all before; 0 for a time that nobody keeps.
     pub fn die(&mut self, rows: &[u32], time: u64) {
         if time == 0 || rows.is_empty() {

@@ -3,14 +3,46 @@
 use crate::error::Result;
 use crate::index::catalog::scalar::Spec;
 use crate::index::scalar::Sorted;
+use crate::index::vectors::Vectors;
 use crate::index::{self, AnyIndex, Index};
 use crate::segment::slot::Slot;
 use crate::segment::{Reservation, Rows, Shared, container};
 use crate::storage::blocks;
 use crate::storage::checked::{self, CheckedFile};
+use crate::storage::memory::Residence;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+/// What is said of an index about `mmap.enabled`. It is shared by its definition and its files, and may change while they
+/// are used: what is loaded from then on is where it says.
+pub struct Mmap {
+    /// 0: nothing; 1: false; 2: true.
+    said: AtomicU8,
+    /// What holds where nothing is said.
+    default: bool,
+}
+
+impl Mmap {
+    pub fn new(said: Option<bool>, default: bool) -> Arc<Mmap> {
+        let mmap = Mmap { said: AtomicU8::new(0), default };
+        mmap.say(said);
+        Arc::new(mmap)
+    }
+
+    pub fn say(&self, enabled: Option<bool>) {
+        self.said.store(enabled.map_or(0, |enabled| 1 + u8::from(enabled)), Ordering::Release);
+    }
+
+    pub fn said(&self) -> Option<bool> {
+        let said = self.said.load(Ordering::Acquire);
+        (said > 0).then_some(said == 2)
+    }
+
+    fn residence(&self) -> Residence {
+        Residence::of_mmap(self.said().unwrap_or(self.default))
+    }
+}
 
 /// What an index is over, and of which kind it is.
 #[derive(Clone)]
@@ -20,6 +52,7 @@ pub struct Indexed {
     /// The place of its field in the schema.
     pub at: usize,
     pub spec: Spec,
+    pub mmap: Arc<Mmap>,
 }
 
 /// An index that is on the disk, and in memory once it was used.
@@ -43,10 +76,14 @@ impl Drop for IndexFile {
     }
 }
 
-/// An index in memory.
+/// An index that is open.
 pub struct LoadedIndex {
     index: AnyIndex,
-    _memory: Reservation,
+    residence: Residence,
+    /// Of a vector field: the vectors that it was opened with.
+    vectors: Option<Vectors>,
+    /// As large as its file is in memory, and what it takes beyond.
+    memory: [Reservation; 2],
 }
 
 impl LoadedIndex {
@@ -112,29 +149,45 @@ impl IndexFile {
         out.finish()
     }
 
-    /// The index over its segment's `rows`, opened and verified at the first call.
+    /// The index over its segment's `rows`, opened and verified at the first call; again if it is to be elsewhere since, or
+    /// the vectors are.
     pub fn get(&self, rows: &Rows) -> Result<Arc<LoadedIndex>> {
-        self.slot.get(|| self.load(rows).map_err(|e| e.within(self.path.display())))
+        let is_current = |loaded: &LoadedIndex| {
+            let are_these = |vectors: &Vectors| vectors.are(rows.vectors());
+            loaded.residence == self.of.mmap.residence() && loaded.vectors.as_ref().is_none_or(are_these)
+        };
+        self.slot.get_current(is_current, || self.load(rows).map_err(|e| e.within(self.path.display())))
     }
 
     fn load(&self, rows: &Rows) -> Result<LoadedIndex> {
         let reserve = |bytes: u64| self.shared.memory.reserve(bytes, "loading the index");
-        let (spec, len) = (&self.of.spec, rows.len());
-        // That of a scalar field is as large as its file: what has no room is not read.
-        let as_file = spec.vector().is_none().then(|| reserve(self.file_bytes())).transpose()?;
-        let bytes = CheckedFile::open(&self.shared.vfs, &self.path)?.bytes(&self.shared.pool)?;
+        let (spec, len, residence) = (&self.of.spec, rows.len(), self.of.mmap.residence());
+        let file = CheckedFile::open(&self.shared.vfs, &self.path)?;
+        // One in memory is at least as large as its file, and so is that of a scalar field: what has no room is not read.
+        let is_as_large = residence == Residence::Memory || spec.vector().is_none();
+        let as_file = reserve(if is_as_large { file.len() } else { 0 })?;
+        let bytes = file.bytes_in(residence, &self.shared.pool)?;
         let sections = container::read(&self.shared.vfs, &self.path, &bytes, &spec.to_json(), len as u64)?;
-        let index = match spec {
-            Spec::Vector(spec) => AnyIndex::Vector(index::load(spec, &sections, rows.vectors().clone())?),
-            Spec::Scalar(_) => AnyIndex::Scalar(Sorted::load(&sections, len)?),
+        let (index, vectors) = match spec {
+            Spec::Vector(spec) => {
+                let index = index::load(spec, &sections, rows.vectors().clone())?;
+                (AnyIndex::Vector(index), Some(rows.vectors().clone()))
+            }
+            Spec::Scalar(_) => (AnyIndex::Scalar(Sorted::load(&sections, len)?), None),
         };
-        let memory = as_file.map_or_else(|| reserve(index.memory() as u64), Ok)?;
-        Ok(LoadedIndex { index, _memory: memory })
+        let beyond = reserve((index.memory() as u64).saturating_sub(as_file.bytes()))?;
+        Ok(LoadedIndex { index, residence, vectors, memory: [as_file, beyond] })
     }
 
-    /// Bytes that the index takes in memory now.
+    /// Bytes that the index takes now, mapped or in memory.
     pub fn memory(&self) -> u64 {
-        self.slot.loaded().map_or(0, |loaded| loaded.index.memory() as u64)
+        self.slot.loaded().map_or(0, |loaded| loaded.memory.iter().map(Reservation::bytes).sum())
+    }
+
+    /// Those of them that are in memory of the process and not mapped.
+    pub fn held(&self) -> u64 {
+        let is_held = self.slot.loaded().is_some_and(|loaded| loaded.residence == Residence::Memory);
+        if is_held { self.memory() } else { 0 }
     }
 
     /// Whether it is in memory.
@@ -180,7 +233,8 @@ mod tests {
         let rows = Rows::new(&schema(), batch(&(0..ROWS as i64).collect::<Vec<_>>()), None);
         let text = r#"{"index_type":"DISKANN","metric_type":"L2","params":{"max_degree":8}}"#;
         let spec = Arc::new(IndexSpec::from_json(text, VectorKind::Float, 3).unwrap());
-        let of = Indexed { definition: 1, at: 9, spec: Spec::Vector(spec.clone()) };
+        let mmap = Mmap::new(None, true);
+        let of = Indexed { definition: 1, at: 9, spec: Spec::Vector(spec.clone()), mmap };
         let context = BuildContext::new(&shared.pool, 1, &Patient);
         let index = index::build(&spec, rows.vectors().clone(), &context).unwrap();
         let file = IndexFile::new(shared.clone(), Path::new("/"), of, 7);

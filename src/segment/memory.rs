@@ -1,5 +1,5 @@
-//! The memory budget of a database: growing rows, loaded indexes, and what builds and compactions work with. Mapped files are
-//! the kernel's to drop.
+//! The memory budget of a database: growing rows, loaded indexes, columns that are held in memory or made when rows are read,
+//! times of time travel, and what builds and compactions work with. Mapped columns are the kernel's to drop.
 
 use crate::error::{Code, Error, Result};
 use std::sync::Arc;
@@ -62,6 +62,17 @@ impl Memory {
 }
 
 impl Reservation {
+    /// How many bytes it is of.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes it one of `bytes`, whatever the limit says.
+    pub fn resize(&mut self, bytes: u64) {
+        self.memory.used.fetch_add(bytes, Ordering::Relaxed);
+        self.memory.used.fetch_sub(std::mem::replace(&mut self.bytes, bytes), Ordering::Relaxed);
+    }
+
     /// Takes `bytes` of it out, at most all.
     pub fn split(&mut self, bytes: u64) -> Reservation {
         let bytes = bytes.min(self.bytes);
@@ -92,8 +103,13 @@ mod tests {
         assert_eq!(error.message(), "loading needs 50 bytes; with the 60 in use it exceeds memory_limit 100");
         assert_eq!((memory.used(), memory.free()), (60, 40));
         drop(first);
-        let all = memory.reserve(100, "b").unwrap();
+        let mut all = memory.reserve(100, "b").unwrap();
         assert_eq!((memory.used(), memory.free()), (100, 1));
+        all.resize(130);
+        assert_eq!((memory.used(), all.bytes()), (130, 130));
+        all.resize(0);
+        assert_eq!(memory.used(), 0);
+        all.resize(7);
         drop(all);
         assert_eq!(memory.used(), 0);
         assert_eq!(Memory::new(0).free(), 0);

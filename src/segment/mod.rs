@@ -1,7 +1,8 @@
 //! Rows of one segment: growing, sealed, deletes; what a snapshot holds.
 //!
 //! A segment is rows that never change, a bitmap of those that are live, and perhaps indexes of some fields. Growing rows are in
-//! memory (and in the WAL); sealed rows are in files of their own, mapped when they are first needed.
+//! memory (and in the WAL); sealed rows are in files of their own, whose columns are mapped, or copied into memory, when they are
+//! first needed.
 
 mod container;
 mod data;
@@ -17,7 +18,7 @@ mod slot;
 
 pub use growing::Growing;
 pub use history::History;
-pub use index_file::{IndexFile, Indexed, LoadedIndex};
+pub use index_file::{IndexFile, Indexed, LoadedIndex, Mmap};
 pub use live::Live;
 pub use memory::{Memory, Reservation};
 pub use rows::{Key, Rows, Run, gather, gather_column};
@@ -122,6 +123,15 @@ impl SegmentView {
         }
     }
 
+    /// The rows, at no cost of memory: those of a sealed segment that is not open are the mapped columns of its file, which
+    /// may lack fields that came later.
+    pub fn stored(&self) -> Result<Arc<Rows>> {
+        match &self.source {
+            Source::Growing(rows) => Ok(rows.clone()),
+            Source::Sealed(sealed) => sealed.stored(),
+        }
+    }
+
     /// The sealed segment, if it is one.
     pub fn as_sealed(&self) -> Option<&Arc<Sealed>> {
         match &self.source {
@@ -130,7 +140,7 @@ impl SegmentView {
         }
     }
 
-    /// Drops mapped files and the loaded indexes; searches that run keep them until they are done.
+    /// Drops what is open of the rows and the indexes; searches that run keep them until they are done.
     pub fn release(&self) {
         if let Source::Sealed(sealed) = &self.source {
             sealed.release();

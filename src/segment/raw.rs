@@ -3,6 +3,7 @@
 use crate::batch;
 use crate::error::{Error, Result};
 use crate::schema::{DataType, Field, Schema, float_item};
+use crate::storage::memory;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
@@ -17,13 +18,17 @@ use std::sync::Arc;
 pub fn buffers(schema: &Schema, rows: &RecordBatch) -> Vec<Buffer> {
     let mut out = Vec::new();
     for (field, column) in schema.fields().iter().zip(rows.columns()) {
-        if field.nullable {
-            let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
-            out.push(nulls.map_or(Buffer::from_vec(Vec::<u8>::new()), |nulls| nulls.inner().sliced()));
-        }
-        values(field, column, &mut out);
+        of_column(field, column, &mut out);
     }
     out
+}
+
+fn of_column(field: &Field, column: &ArrayRef, out: &mut Vec<Buffer>) {
+    if field.nullable {
+        let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+        out.push(nulls.map_or(Buffer::from_vec(Vec::<u8>::new()), |nulls| nulls.inner().sliced()));
+    }
+    values(field, column, out);
 }
 
 fn values(field: &Field, column: &ArrayRef, out: &mut Vec<Buffer>) {
@@ -73,9 +78,27 @@ pub fn value_buffers(field: &Field) -> usize {
     }
 }
 
+/// A column of the same values whose buffers are in memory of its own.
+pub fn copied(field: &Field, column: &ArrayRef) -> Result<ArrayRef> {
+    let mut buffers = Vec::new();
+    of_column(field, column, &mut buffers);
+    let copies: Vec<Buffer> = buffers.iter().map(|buffer| memory::copied(buffer)).collect::<Result<_>>()?;
+    self::column(field, column.len(), &mut copies.into_iter()).map(make_array)
+}
+
 /// Rows of such buffers for the first `columns` columns, which they share; the buffers may be longer than needed. Columns
 /// that the schema got later are filled.
 pub fn assemble(
+    schema: &Schema,
+    columns: usize,
+    rows: usize,
+    buffers: impl IntoIterator<Item = Buffer>,
+) -> Result<RecordBatch> {
+    batch::widened(schema, assemble_first(schema, columns, rows, buffers)?)
+}
+
+/// The same of the first `columns` columns alone.
+pub fn assemble_first(
     schema: &Schema,
     columns: usize,
     rows: usize,
@@ -96,8 +119,7 @@ pub fn assemble(
         true => schema.arrow().clone(),
         false => Arc::new(ArrowSchema::new(fields.iter().map(Field::arrow_field).collect::<Vec<_>>())),
     };
-    let read = RecordBatch::try_new(arrow, arrays).map_err(|e| Error::corrupt(e.to_string()))?;
-    batch::widened(schema, read)
+    RecordBatch::try_new(arrow, arrays).map_err(|e| Error::corrupt(e.to_string()))
 }
 
 fn column(field: &Field, rows: usize, buffers: &mut dyn Iterator<Item = Buffer>) -> Result<ArrayData> {
@@ -186,6 +208,14 @@ mod tests {
             let raw = buffers(&schema, &rows);
             assert_eq!(raw.len(), buffer_count(&schema, columns));
             assert_eq!(assemble(&schema, columns, rows.num_rows(), raw.clone()).unwrap(), rows);
+            for (field, column) in schema.fields().iter().zip(rows.columns()) {
+                let copy = copied(field, column).unwrap();
+                assert_eq!(&copy, column);
+                let starts =
+                    |column: &ArrayRef| column.to_data().buffers().iter().map(|b| b.as_ptr()).collect();
+                let (own, others): (Vec<_>, Vec<_>) = (starts(&copy), starts(column));
+                assert!(own.iter().all(|start| !others.contains(start)), "{}", field.name);
+            }
             for at in 0..raw.len() {
                 assert!(assemble(&schema, columns, rows.num_rows(), raw[..at].to_vec()).is_err());
                 let mut short = raw.clone();

@@ -55,7 +55,7 @@ pub struct Rows {
     /// Rows by their keys, made when the first key is looked up.
     order: OnceLock<Order>,
     bytes: u64,
-    _memory: Option<Reservation>,
+    memory: Option<Reservation>,
 }
 
 enum Order {
@@ -69,7 +69,12 @@ impl Rows {
     pub fn new(schema: &Schema, batch: RecordBatch, memory: Option<Reservation>) -> Rows {
         let bytes = batch::bytes(schema, &batch);
         let vectors = vectors_of(schema, &batch);
-        Rows { primary: schema.primary_at(), vectors, order: OnceLock::new(), bytes, batch, _memory: memory }
+        Rows { primary: schema.primary_at(), vectors, order: OnceLock::new(), bytes, batch, memory }
+    }
+
+    /// Bytes of them that count as memory in use.
+    pub fn memory(&self) -> u64 {
+        self.memory.as_ref().map_or(0, Reservation::bytes)
     }
 
     pub fn len(&self) -> usize {

@@ -1,11 +1,12 @@
 //! A sealed segment: a directory with its rows (`data.arrow`), the bitmap of its live rows (`deletes-<n>.bin`, where
 //! any is dead), when rows came and went (`history-<n>.bin`, where times are kept) and its index files.
 
+use crate::batch;
 use crate::error::Result;
 use crate::schema::Schema;
 use crate::segment::rows::gather_in_steps;
 use crate::segment::slot::Slot;
-use crate::segment::{History, Live, Rows, Run, SegmentView, Shared, data};
+use crate::segment::{History, Live, Rows, Run, SegmentView, Shared, data, raw};
 use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
 use std::path::{Path, PathBuf};
@@ -16,14 +17,17 @@ const DATA: &str = "data.arrow";
 /// Rows that are copied at a time, between two questions whether to go on.
 const STEP: usize = 16384;
 
-/// The rows of a sealed segment, mapped when they are first needed.
+/// The rows of a sealed segment, opened when they are first needed.
 pub struct Sealed {
     shared: Arc<Shared>,
     schema: ArcSwap<Schema>,
     dir: PathBuf,
     id: u64,
     len: usize,
-    slot: Slot<Rows>,
+    /// The columns of the file, mapped.
+    stored: Slot<Rows>,
+    /// Every column, those in memory that are not mapped.
+    rows: Slot<Rows>,
     file_bytes: OnceLock<u64>,
     doomed: AtomicBool,
 }
@@ -32,7 +36,7 @@ pub struct Sealed {
 impl Drop for Sealed {
     fn drop(&mut self) {
         if *self.doomed.get_mut() {
-            self.slot.clear();
+            self.release();
             // Failing to is not an error: the next open tries again.
             let _ = self.shared.vfs.remove_dir_all(&self.dir);
         }
@@ -58,7 +62,8 @@ impl Sealed {
             dir: Sealed::dir_of(collection, id),
             id,
             len,
-            slot: Slot::empty(),
+            stored: Slot::empty(),
+            rows: Slot::empty(),
             file_bytes: OnceLock::new(),
             doomed: AtomicBool::new(false),
         }
@@ -93,13 +98,45 @@ impl Sealed {
         self.doomed.store(true, Ordering::Release);
     }
 
-    /// The rows, opened and verified at the first call.
+    /// The rows, opened and verified at the first call. What of them is in memory and not mapped counts as such, and is
+    /// refused where it does not fit.
     pub fn rows(&self) -> Result<Arc<Rows>> {
-        self.slot.get(|| {
+        self.rows.get(|| self.complete(self.mapped()?))
+    }
+
+    /// The rows as they are, if they are open; otherwise the columns that the file has, mapped, which no limit refuses:
+    /// perhaps without fields that the collection got later.
+    pub fn stored(&self) -> Result<Arc<Rows>> {
+        self.rows.loaded().map_or_else(|| self.mapped(), Ok)
+    }
+
+    fn mapped(&self) -> Result<Arc<Rows>> {
+        self.stored.get(|| {
             let schema = self.schema.load();
             let batch = data::read(&self.shared, &schema, &self.dir.join(DATA), self.len)?;
             Ok(Rows::new(&schema, batch, None))
         })
+    }
+
+    /// All columns, with copies of those that shall be in memory, and those that the collection got later.
+    fn complete(&self, stored: Arc<Rows>) -> Result<Arc<Rows>> {
+        let schema = self.schema.load();
+        let (fields, have) = (schema.fields(), stored.batch().num_columns());
+        let held: Vec<usize> = (0..have).filter(|&at| !schema.is_mapped(at)).collect();
+        if held.is_empty() && have == fields.len() {
+            return Ok(stored);
+        }
+        let mut columns = stored.batch().columns().to_vec();
+        let needed = held.iter().map(|&at| batch::column_bytes(&fields[at], &columns[at])).sum::<u64>()
+            + fields[have..].iter().map(|field| batch::absent_bytes(field, self.len)).sum::<u64>();
+        let what = format!("opening segment {} of {} rows", self.id, self.len);
+        let memory = self.shared.memory.reserve(needed, &what)?;
+        for at in held {
+            columns[at] = raw::copied(&fields[at], &columns[at])?;
+        }
+        let batch = RecordBatch::try_new(stored.batch().schema(), columns)
+            .map_err(|e| crate::error::Error::internal(format!("copied columns: {e}")))?;
+        Ok(Arc::new(Rows::new(&schema, batch::widened(&schema, batch)?, Some(memory))))
     }
 
     /// The fields that its rows have; those that are opened later may have more.
@@ -107,21 +144,22 @@ impl Sealed {
         self.schema.load_full()
     }
 
-    /// The schema has grown: rows that are opened from now on have what was added.
-    pub fn grow(&self, schema: &Arc<Schema>) {
+    /// The schema has changed: rows that are opened from now on have what was added, and are where it says.
+    pub fn change(&self, schema: &Arc<Schema>) {
         if !Arc::ptr_eq(&self.schema.load(), schema) {
-            self.slot.reset(|| self.schema.store(schema.clone()));
+            self.rows.reset(|| self.schema.store(schema.clone()));
         }
     }
 
-    /// Drops the mapping; searches that run keep it until they are done.
+    /// Drops mapping and copies; searches that run keep them until they are done.
     pub fn release(&self) {
-        self.slot.clear();
+        self.rows.clear();
+        self.stored.clear();
     }
 
-    /// Bytes of values and texts, if the segment is open.
-    pub fn loaded_bytes(&self) -> Option<u64> {
-        self.slot.loaded().map(|rows| rows.bytes())
+    /// The rows, if the segment is open.
+    pub fn loaded(&self) -> Option<Arc<Rows>> {
+        self.rows.loaded()
     }
 
     /// The file of the live rows, generation `generation`.
@@ -182,8 +220,9 @@ fn live_rows(
     parts: &[SegmentView],
     go_on: &mut dyn FnMut() -> Result<()>,
 ) -> Result<RecordBatch> {
-    let rows: Vec<Arc<Rows>> = parts.iter().map(SegmentView::rows).collect::<Result<_>>()?;
-    let batches: Vec<&RecordBatch> = rows.iter().map(|rows| rows.batch()).collect();
+    let whole = |part: &SegmentView| batch::widened(schema, part.stored()?.batch().clone());
+    let batches: Vec<RecordBatch> = parts.iter().map(whole).collect::<Result<_>>()?;
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
     let mut runs = Vec::new();
     for (source, part) in parts.iter().enumerate() {
         for (first, end) in part.live.runs() {
@@ -201,7 +240,7 @@ mod tests {
     use crate::index::catalog::{IndexSpec, VectorKind};
     use crate::index::{self, AnyIndex, BuildContext, Pace};
     use crate::segment::rows::tests::{batch, schema};
-    use crate::segment::{IndexFile, Indexed, Memory};
+    use crate::segment::{IndexFile, Indexed, Memory, Mmap};
     use crate::storage::fault::FaultDisk;
     use crate::storage::vfs::Vfs;
 
@@ -230,7 +269,8 @@ mod tests {
         let context = BuildContext::new(&shared.pool, 1, &Free);
         let rows = sealed.rows().unwrap();
         let index = index::build(&spec, rows.vectors().clone(), &context).unwrap();
-        let of = Indexed { definition: 1, at: 9, spec: Spec::Vector(spec) };
+        let mmap = Mmap::new(None, true);
+        let of = Indexed { definition: 1, at: 9, spec: Spec::Vector(spec), mmap };
         let file = Arc::new(IndexFile::new(shared.clone(), sealed.dir(), of, 1));
         file.save(&AnyIndex::Vector(index), 3).unwrap();
         sealed.release();

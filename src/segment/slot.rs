@@ -17,15 +17,26 @@ impl<T> Slot<T> {
     }
 
     /// The value, loaded by `load` if it is not there; one thread loads, the others wait for it.
-    pub fn get(&self, load: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
-        if let Some(value) = self.value.load_full() {
+    pub fn get<V: Into<Arc<T>>>(&self, load: impl FnOnce() -> Result<V>) -> Result<Arc<T>> {
+        self.get_current(|_| true, load)
+    }
+
+    /// The same of a value for which `is_current` holds; one for which it does not goes first.
+    pub fn get_current<V: Into<Arc<T>>>(
+        &self,
+        is_current: impl Fn(&T) -> bool,
+        load: impl FnOnce() -> Result<V>,
+    ) -> Result<Arc<T>> {
+        let current = || self.value.load_full().filter(|value| is_current(value));
+        if let Some(value) = current() {
             return Ok(value);
         }
         let _loading = self.loading.lock();
-        if let Some(value) = self.value.load_full() {
+        if let Some(value) = current() {
             return Ok(value);
         }
-        let value = Arc::new(load()?);
+        self.value.store(None);
+        let value = load()?.into();
         self.value.store(Some(value.clone()));
         Ok(value)
     }
@@ -55,12 +66,18 @@ mod tests {
 
     #[test]
     fn loads_once_and_again_after_clear() {
-        let slot = Slot::empty();
-        assert!(slot.get(|| Err(Error::corrupt("no"))).is_err());
+        let slot: Slot<i32> = Slot::empty();
+        assert!(slot.get(|| Err::<i32, _>(Error::corrupt("no"))).is_err());
         assert!(slot.loaded().is_none());
         assert_eq!(*slot.get(|| Ok(1)).unwrap(), 1);
         assert_eq!(*slot.get(|| Ok(2)).unwrap(), 1);
         slot.clear();
         assert_eq!(*slot.get(|| Ok(3)).unwrap(), 3);
+        assert_eq!(*slot.get_current(|&value| value == 3, || Ok(4)).unwrap(), 3);
+        let shared = Arc::new(5);
+        assert!(Arc::ptr_eq(&slot.get_current(|&value| value == 5, || Ok(shared.clone())).unwrap(), &shared));
+        // What is out of date makes room before its successor is loaded.
+        assert!(slot.get_current(|_| false, || Err::<i32, _>(Error::corrupt("no"))).is_err());
+        assert!(slot.loaded().is_none());
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::storage::blocks;
+use crate::storage::memory::{self, Residence};
 use crate::storage::stamp::{Stamp, place, u32_at, u64_at};
 use crate::storage::vfs::{AppendFile, Vfs};
 use arrow_buffer::Buffer;
@@ -246,6 +247,23 @@ impl CheckedFile {
         }
     }
 
+    /// The bytes where they are wanted, every block of them verified.
+    pub fn bytes_in(&self, residence: Residence, pool: &rayon::ThreadPool) -> Result<Buffer> {
+        match residence {
+            Residence::Mapped => self.bytes(pool),
+            Residence::Memory => pool.install(|| self.read()),
+        }
+    }
+
+    /// All bytes, read into memory; what was verified is what is there.
+    fn read(&self) -> Result<Buffer> {
+        memory::filled(usize::try_from(self.len).unwrap_or(usize::MAX), |out| {
+            let chunks = out.par_chunks_mut(CHUNK).enumerate();
+            let read = |(at, chunk): (usize, &mut [u8])| self.read_verified((at * CHUNK) as u64, chunk);
+            first_failure(chunks.map(|chunk| read(chunk).err()))
+        })
+    }
+
     /// A part of the file, verified block by block, read and not mapped (footers, single rows).
     pub fn read_at(&self, offset: u64, len: usize) -> Result<Vec<u8>> {
         let end = offset.checked_add(len as u64).filter(|&end| end <= self.len);
@@ -270,15 +288,11 @@ impl CheckedFile {
     /// Every block; of several failures the first in the file is told.
     fn verify(&self) -> Result<()> {
         let chunks = (0..self.len.div_ceil(CHUNK as u64)).into_par_iter();
-        let failed = chunks.map_init(Vec::new, |scratch, chunk| {
+        first_failure(chunks.map_init(Vec::new, |scratch, chunk| {
             let start = chunk * CHUNK as u64;
             scratch.resize((self.len - start).min(CHUNK as u64) as usize, 0);
             self.read_verified(start, scratch).err()
-        });
-        match failed.find_first(Option::is_some) {
-            Some(Some(error)) => Err(error),
-            _ => Ok(()),
-        }
+        }))
     }
 
     /// Reads whole blocks from `start`, a block's first byte, on.
@@ -302,6 +316,13 @@ impl CheckedFile {
             }
         }
         Ok(())
+    }
+}
+
+fn first_failure(outcomes: impl ParallelIterator<Item = Option<Error>>) -> Result<()> {
+    match outcomes.find_first(Option::is_some) {
+        Some(Some(error)) => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod disk;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
 pub mod manifest;
+pub mod memory;
 mod mmap;
 #[cfg(target_os = "linux")]
 pub mod pages;

@@ -39,6 +39,8 @@ static void handles(void) {
     MISSING("collection", elanus_collection_delete_int64(NULL, &id, 1, &count, &error));
     MISSING("collection", elanus_collection_delete_varchar(NULL, NULL, 0, &count, &error));
     MISSING("collection", elanus_collection_add_field(NULL, "{}", &error));
+    MISSING("collection", elanus_collection_alter_field(NULL, "v", "{}", &error));
+    MISSING("collection", elanus_index_alter(NULL, "v", "{}", &error));
     MISSING("collection", elanus_collection_query(NULL, "id > 1", NULL, &error));
     MISSING("collection", elanus_collection_count_matching(NULL, "id > 1", NULL, &count, &error));
     MISSING("collection", elanus_collection_delete_matching(NULL, "id > 1", NULL, &count, &error));

@@ -79,7 +79,7 @@ c99() { gcc -std=c99 $flags $cflags "$@" $libs -lpthread; }
 cpp11() { g++ -std=c++11 $flags $cflags "$@" $libs; }
 
 gcc -std=c99 $flags $cflags -c -o "$work/test.o" "$here/test.c"
-programs="life kinds binary filter data partitions travel exchange search bad_input null handles arrow threads"
+programs="life kinds binary filter data partitions mmap travel exchange search bad_input null handles arrow threads"
 [ "$mode" = kill ] && programs=
 [ "$mode" = tsan ] && programs=threads
 shim=

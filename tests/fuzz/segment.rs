@@ -13,7 +13,7 @@ use elanus::index::{self, AnyIndex, BuildContext, Pace, Probe, Queries, Scratch}
 use elanus::kernel::topk::TopK;
 use elanus::schema::{Schema, float_item};
 use elanus::segment::{
-    History, IndexFile, Indexed, Key, Live, Memory, Rows, Run, Sealed, SegmentView, Shared, gather,
+    History, IndexFile, Indexed, Key, Live, Memory, Mmap, Rows, Run, Sealed, SegmentView, Shared, gather,
 };
 use elanus::storage::checked::sidecar;
 use elanus::storage::fault::FaultDisk;
@@ -106,13 +106,13 @@ fn history() -> History {
 }
 
 fn index_file(shared: &Arc<Shared>) -> IndexFile {
-    let of = Indexed { definition: 1, at: 3, spec: Spec::Vector(SPEC.clone()) };
+    let of = Indexed { definition: 1, at: 3, spec: Spec::Vector(SPEC.clone()), mmap: Mmap::new(None, true) };
     IndexFile::new(shared.clone(), &Sealed::dir_of(Path::new("/c"), 1), of, 1)
 }
 
 fn scalar_file(shared: &Arc<Shared>) -> IndexFile {
     let spec = Spec::from_json("", FieldKind::Scalar(ScalarKind::Number)).unwrap();
-    let of = Indexed { definition: 2, at: NUMBERS, spec };
+    let of = Indexed { definition: 2, at: NUMBERS, spec, mmap: Mmap::new(Some(false), true) };
     IndexFile::new(shared.clone(), &Sealed::dir_of(Path::new("/c"), 1), of, 2)
 }
 

@@ -15,6 +15,7 @@ mod filter_speed;
 mod flip;
 mod indexes;
 mod life;
+mod mmap;
 mod model;
 mod partition_key;
 mod partitions;

@@ -102,7 +102,7 @@ impl Core {
         let io = |e| Error::io(format!("cannot sync {}", root.display()), e);
         shared.vfs.sync_dir(&root).map_err(io)?;
         // Reads it back: what cannot be read must not replace the old.
-        sealed.rows().map(drop)
+        sealed.stored().map(drop)
     }
 
     /// Builds the indexes of what was merged, and puts it in the place of the sources.
@@ -112,7 +112,7 @@ impl Core {
             let built = match &merged {
                 Some(merged) => {
                     // Fields may have been added since it was written, and have an index among these.
-                    merged.sealed.grow(&self.schema);
+                    merged.sealed.change(&self.schema);
                     self.index_merged(job, merged, &definitions, pace)?
                 }
                 None => Vec::new(),
@@ -180,7 +180,7 @@ impl Core {
         self.check_open()?;
         if let Some(merged) = &merged {
             // A field may have been added since it was indexed.
-            merged.sealed.grow(&self.schema);
+            merged.sealed.change(&self.schema);
         }
         let known: BTreeSet<u64> = self.with_meta(|meta| meta.segments.iter().map(|s| s.id).collect())?;
         if !job.ids.is_subset(&known) {

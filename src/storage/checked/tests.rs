@@ -38,8 +38,9 @@ fn what_is_written_is_read_at_every_size() {
             write(&vfs, &path, &bytes, 100_003).unwrap();
             let file = CheckedFile::open(&vfs, &path).unwrap();
             assert_eq!((file.len(), file.is_empty()), (len as u64, len == 0));
-            assert_eq!(file.bytes(&pool).unwrap().as_slice(), bytes);
-            assert_eq!(file.bytes(&pool).unwrap().as_slice(), bytes);
+            for residence in [Residence::Mapped, Residence::Memory, Residence::Mapped, Residence::Memory] {
+                assert_eq!(file.bytes_in(residence, &pool).unwrap().as_slice(), bytes);
+            }
             for (offset, part) in [(0, len), (len / 2, len - len / 2), (len / 3, len / 3), (len, 0)] {
                 assert_eq!(file.read_at(offset as u64, part).unwrap(), bytes[offset..offset + part]);
             }
@@ -77,7 +78,9 @@ fn flipped_bytes_are_found_and_named() {
         disk.tamper(path, &bad);
         let file = CheckedFile::open(&vfs, path).unwrap();
         for _ in 0..2 {
+            let in_memory = file.bytes_in(Residence::Memory, &pool).unwrap_err();
             let error = file.bytes(&pool).unwrap_err();
+            assert_eq!(in_memory.message(), error.message());
             assert_eq!(error.code(), Code::Corrupt);
             assert!(error.message().contains(&format!("/f: block {} ", at / BLOCK)), "{error}");
         }

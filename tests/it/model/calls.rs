@@ -108,6 +108,13 @@ fn on(
         }
         Change::DropFieldIndex(name) => collection.drop_index(name)?,
         Change::AddField(field) => collection.add_field(Field::from_json(&field.to_json())?)?,
+        Change::Alter { name, is_index, mmap } => {
+            let properties = format!(r#"{{"mmap.enabled":{mmap}}}"#);
+            match is_index {
+                true => collection.alter_index(name, &properties)?,
+                false => collection.alter_field(name, &properties)?,
+            }
+        }
         Change::CreatePartition(name) => collection.create_partition(name)?,
         Change::DropPartition(name) => collection.drop_partition(name)?,
         Change::Load(some) if some.is_empty() => collection.load()?,

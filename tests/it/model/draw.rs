@@ -56,7 +56,7 @@ pub fn change(collection: &Collection, random: &mut Random) -> Change {
     if collection.partitions.iter().any(|partition| partition.released) && random.below(4) == 0 {
         return Change::Load(Vec::new());
     }
-    match random.below(46) {
+    match random.below(49) {
         0..13 => insert(shape, partition, random),
         13..20 => {
             let key = |random: &mut Random| match collection.rows.as_slice() {
@@ -96,6 +96,11 @@ pub fn change(collection: &Collection, random: &mut Random) -> Change {
             let depth = random.below(3) as usize;
             let extension = random.one(&["parquet", "jsonl", "json"]);
             Change::Import { partition, filter: Drawer { shape, random }.filter(depth), extension }
+        }
+        45..48 => {
+            let name = if random.coin() { "v".to_owned() } else { scalar(shape, random) };
+            let mmap = random.one(&["true", "false", "null"]);
+            Change::Alter { name, is_index: random.below(3) == 0, mmap }
         }
         _ => Change::DeleteMatching { partition: None, filter: Drawer { shape, random }.filter(2) },
     }

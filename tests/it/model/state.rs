@@ -96,6 +96,12 @@ pub enum Change {
     },
     DropFieldIndex(String),
     AddField(Field),
+    /// `mmap.enabled` of a field or of its index.
+    Alter {
+        name: String,
+        is_index: bool,
+        mmap: &'static str,
+    },
     CreatePartition(String),
     DropPartition(String),
     /// Of some partitions; of none, the collection.
@@ -328,6 +334,14 @@ impl Collection {
                 let cell = field.stored(&serde_json::Value::Null);
                 self.rows.iter_mut().for_each(|(_, row)| Arc::make_mut(row).cells.push(cell.clone()));
             }
+            Change::Alter { name, is_index: true, .. } => {
+                let has_index = if name == "v" { self.index.is_some() } else { self.indexed.contains(name) };
+                if !has_index {
+                    return Err(Code::IndexNotFound);
+                }
+            }
+            // It changes no answer.
+            Change::Alter { .. } => {}
             Change::CreatePartition(_) | Change::DropPartition(_) if self.shape.partition_key => {
                 return Err(Code::InvalidParameter);
             }
