@@ -19,7 +19,7 @@ pub use growing::Growing;
 pub use history::History;
 pub use index_file::{IndexFile, Indexed, LoadedIndex};
 pub use live::Live;
-pub use memory::{Memory, Reservation};
+pub use memory::{Memory, Reservation, Spare};
 pub use rows::{Key, Rows, Run, gather, gather_column};
 pub use sealed::Sealed;
 

@@ -2,6 +2,7 @@
 //! any is dead), when rows came and went (`history-<n>.bin`, where times are kept) and its index files.
 
 use crate::error::Result;
+use crate::filter::Cache;
 use crate::schema::Schema;
 use crate::segment::rows::gather_in_steps;
 use crate::segment::slot::Slot;
@@ -98,7 +99,7 @@ impl Sealed {
         self.slot.get(|| {
             let schema = self.schema.load();
             let batch = data::read(&self.shared, &schema, &self.dir.join(DATA), self.len)?;
-            Ok(Rows::new(&schema, batch, None))
+            Ok(Rows::new(&schema, batch, None).with_filters(Cache::new(&self.shared.memory)))
         })
     }
 
