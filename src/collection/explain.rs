@@ -23,8 +23,13 @@ impl Core {
             for view in snapshot.segments().filter(|view| chosen.has(view.partition)) {
                 limit.check("search")?;
                 let mut told = describe(view);
-                let (live, used) = self.filtered(view, &*view.rows()?, &filter)?;
+                let rows = view.rows()?;
+                let is_kept = rows.filters().is_some_and(|cache| cache.has(&filter));
+                told.insert("filter_cached".to_owned(), json!(is_kept));
+                // Evaluated all the same, to tell how.
+                let (bits, used) = self.evaluated(view, &rows, &filter, view.live.bits())?;
                 told.insert("filter_indexes".to_owned(), self.describe_used(snapshot, &used));
+                let live = view.live.kept(&bits);
                 let allowed = live.count();
                 if allowed == 0 {
                     told.extend(choice("none", 0, "no row is allowed".to_owned()));

@@ -13,6 +13,7 @@ use crate::filter::{Filter, Table, Used, Values};
 use crate::schema::DataType;
 use crate::segment::{Key, Live, Rows, SegmentView};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_buffer::BooleanBuffer;
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -157,7 +158,7 @@ impl Core {
                 }
                 // A dropped collection's files may go while they are opened.
                 let rows = view.rows().map_err(|error| self.check_open().err().unwrap_or(error))?;
-                let (live, _) = self.filtered(view, &rows, filter)?;
+                let live = self.filtered(view, &rows, filter)?;
                 if live.count() > 0 {
                     found.push((Target { rows, live, index: None }, view));
                 }
@@ -166,11 +167,33 @@ impl Core {
         })
     }
 
-    /// The live rows of a segment for which the filter holds, and the indexes that were used to find them.
-    pub fn filtered(&self, view: &SegmentView, rows: &Rows, filter: &Filter) -> Result<(Live, Vec<Used>)> {
+    /// The live rows of a segment for which the filter holds. Of rows that do not change they are remembered.
+    pub fn filtered(&self, view: &SegmentView, rows: &Rows, filter: &Filter) -> Result<Live> {
         if filter.is_always_true() {
-            return Ok((view.live.clone(), Vec::new()));
+            return Ok(view.live.clone());
         }
+        let Some(cache) = rows.filters().filter(|_| filter.is_kept()) else {
+            let (bits, _) = self.evaluated(view, rows, filter, view.live.bits())?;
+            return Ok(view.live.kept(&bits));
+        };
+        if let Some(bits) = cache.get(filter) {
+            return Ok(view.live.kept(&bits));
+        }
+        // Of all rows: later searches may be of times at which others were live.
+        let (bits, _) = self.evaluated(view, rows, filter, None)?;
+        cache.keep(filter, &bits);
+        Ok(view.live.kept(&bits))
+    }
+
+    /// The rows of a segment for which the filter holds, and the indexes that were used to find them. Those that are not
+    /// `among` may get either bit.
+    pub fn evaluated(
+        &self,
+        view: &SegmentView,
+        rows: &Rows,
+        filter: &Filter,
+        among: Option<&BooleanBuffer>,
+    ) -> Result<(BooleanBuffer, Vec<Used>)> {
         let mut indexes = Vec::new();
         for at in filter.indexable() {
             match view.scalar_index(at) {
@@ -185,8 +208,8 @@ impl Core {
             Some(index) => table.with(*at, index),
             None => table,
         });
-        let live = view.live.kept(&filter.rows(&table, view.live.bits())?);
-        Ok((live, table.used()))
+        let bits = filter.rows(&table, among)?;
+        Ok((bits, table.used()))
     }
 
     pub fn matching_rows(

@@ -6,6 +6,7 @@
 //!
 //! On the way: `token`, `grammar` (to a tree of `syntax`), `check` (to a `predicate`), `eval`.
 
+mod cache;
 mod check;
 mod describe;
 mod eval;
@@ -20,6 +21,7 @@ mod tests;
 mod token;
 mod value;
 
+pub use cache::Cache;
 pub use table::{Table, Used};
 pub use template::Values;
 
@@ -27,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::schema::{Field, Schema};
 use arrow_buffer::BooleanBuffer;
 use predicate::Predicate;
+use std::sync::Arc;
 use winnow::error::ParserError;
 use winnow::stream::{Location, Stream};
 
@@ -41,6 +44,8 @@ const SHOWN: usize = 200;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Filter {
     predicate: Predicate,
+    /// What it is known by in a [`Cache`], if it may be in one.
+    key: Option<Arc<[u8]>>,
 }
 
 impl Filter {
@@ -51,7 +56,7 @@ impl Filter {
 
     fn of_fields(fields: &[Field], text: &str, values: &Values) -> Result<Filter> {
         if text.trim_ascii().is_empty() {
-            return Ok(Filter { predicate: Predicate::Always(true) });
+            return Ok(Filter::of(Predicate::Always(true)));
         }
         let shown = shorten(text);
         let fail = |why: String| Error::invalid(format!("failed to create query plan: {why}"));
@@ -64,11 +69,15 @@ impl Filter {
         let unreadable = |why: String| fail(format!("cannot parse expression: {shown}, error: {why}"));
         let tree = grammar::parse(text).map_err(|fault| unreadable(fault.describe(text)))?;
         match check::predicate(text, fields, values, &tree).map_err(unreadable)? {
-            Ok(predicate) => Ok(Filter { predicate }),
+            Ok(predicate) => Ok(Filter::of(predicate)),
             Err(other) => {
                 Err(fail(format!("predicate is not a boolean expression: {shown}, data type: {other}")))
             }
         }
+    }
+
+    fn of(predicate: Predicate) -> Filter {
+        Filter { key: cache::key(&predicate), predicate }
     }
 
     /// Whether it lets every row through, whatever the rows.
@@ -84,6 +93,11 @@ impl Filter {
     /// The rows that it lets through: a bit a row. Rows that are not `among` may get either bit.
     pub fn rows(&self, table: &Table, among: Option<&BooleanBuffer>) -> Result<BooleanBuffer> {
         eval::rows(&self.predicate, table, among)
+    }
+
+    /// Whether a [`Cache`] may know it: it is neither too long for it, nor so simple that it is sooner evaluated.
+    pub fn is_kept(&self) -> bool {
+        self.key.is_some()
     }
 
     /// The places of the fields whose indexes may be of use.

@@ -5,7 +5,7 @@ use crate::filter::value::Value;
 use crate::schema::DataType;
 
 /// A condition on a row.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Hash, Debug)]
 pub enum Predicate {
     Always(bool),
     /// None of the parts is `Always` or `All`.
@@ -19,7 +19,7 @@ pub enum Predicate {
 }
 
 /// A field, or what a path leads to inside of its JSON, or an element of its array.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Hash, Debug)]
 pub struct Column {
     /// The place of the field in the schema.
     pub at: usize,
@@ -43,7 +43,7 @@ impl Column {
 }
 
 /// A condition on one value. None but `Null` holds for a null, and neither does its opposite.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Hash, Debug)]
 pub enum Test {
     Compare(Compare, Value),
     Between {

@@ -59,7 +59,7 @@ pub struct Bound {
 }
 
 /// One step into JSON or an array: `["key"]` or `[0]`. The name `key` of a dynamic field is one too.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Step {
     Key(String),
     Index(u64),
@@ -85,7 +85,7 @@ pub enum Binary {
 }
 
 /// A comparison.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Compare {
     Less,
     LessEqual,
@@ -95,7 +95,7 @@ pub enum Compare {
     NotEqual,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Arithmetic {
     Add,
     Subtract,
@@ -105,7 +105,7 @@ pub enum Arithmetic {
 }
 
 /// `json_contains`, `json_contains_all` and `json_contains_any`; the names with `array_` mean the same.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Contains {
     One,
     All,

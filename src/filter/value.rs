@@ -3,6 +3,7 @@
 use crate::filter::syntax::{Arithmetic, Compare};
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A constant.
 #[derive(Clone, PartialEq, Debug)]
@@ -12,6 +13,20 @@ pub enum Value {
     Float(f64),
     Text(String),
     List(Vec<Value>),
+}
+
+/// Floats by their bits: for two that are told apart, though they are equal, nothing is lost.
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Value::Bool(b) => b.hash(state),
+            Value::Int(n) => n.hash(state),
+            Value::Float(x) => x.to_bits().hash(state),
+            Value::Text(text) => text.hash(state),
+            Value::List(values) => values.hash(state),
+        }
+    }
 }
 
 /// A number of either kind, of a constant or of a row.

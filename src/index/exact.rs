@@ -66,29 +66,37 @@ pub fn search(metric: Metric, vectors: &Vectors, probe: &Probe, tops: &mut [TopK
 pub fn scan(metric: Metric, vectors: &FloatVectors, probe: &Probe, tops: &mut [TopK]) {
     let dim = vectors.dim();
     let most = (BLOCK_BYTES / (size_of::<f32>() * dim)).max(1);
-    for first in (0..vectors.len()).step_by(most) {
-        if probe.stop.load(Ordering::Relaxed) {
-            return;
-        }
-        let block = first..(first + most).min(vectors.len());
-        let allow = probe.allow.map(|allow| allow.slice(first, block.len()));
+    let ahead = if probe.allow.is_some() { AHEAD } else { 0 };
+    // Shows a block of rows to each query; `false` when it is time to stop.
+    let mut show = |block: &[u32]| {
         for (query, top) in probe.floats().chunks_exact(dim).zip(tops.iter_mut()) {
             let exact = Exact::new(metric, vectors, query);
-            let mut push = |row: u32| top.push(exact.score(row), row);
-            match &allow {
-                None => block.clone().for_each(|row| push(row as u32)),
-                Some(allow) => {
-                    let rows = || allow.set_indices_u32().map(|row| first as u32 + row);
-                    let mut ahead = rows();
-                    ahead.by_ref().take(AHEAD).for_each(|row| exact.prefetch(row));
-                    for row in rows() {
-                        if let Some(next) = ahead.next() {
-                            exact.prefetch(next);
-                        }
-                        push(row);
-                    }
+            block.iter().take(ahead).for_each(|&row| exact.prefetch(row));
+            for (i, &row) in block.iter().enumerate() {
+                if let Some(&next) = block.get(i + ahead).filter(|_| ahead > 0) {
+                    exact.prefetch(next);
                 }
+                top.push(exact.score(row), row);
             }
+        }
+        !probe.stop.load(Ordering::Relaxed)
+    };
+    let all = 0..vectors.len() as u32;
+    match probe.allow {
+        None => in_blocks(all, most, &mut show),
+        Some(allow) => in_blocks(allow.set_indices_u32(), most, &mut show),
+    }
+}
+
+/// Shows `rows` in blocks of at most `most`, which is above 0, while it is true that they are wanted.
+fn in_blocks(rows: impl Iterator<Item = u32>, most: usize, show: &mut impl FnMut(&[u32]) -> bool) {
+    let mut rows = rows.peekable();
+    let mut block = Vec::with_capacity(most);
+    while rows.peek().is_some() {
+        block.clear();
+        block.extend(rows.by_ref().take(most));
+        if !show(&block) {
+            return;
         }
     }
 }

@@ -29,9 +29,9 @@ const EXACT_COST_SPARSE: usize = 4;
 /// The same in rows that are asked whether they are allowed.
 const EXACT_COST_TESTS: usize = 64;
 /// Codes that are scored one by one, but asked for together.
-const AT_ONCE: usize = 256;
+pub const AT_ONCE: usize = 256;
 /// In a block of which fewer than one row in so many is allowed, codes are scored one by one.
-const SPARSE: usize = 4;
+pub const SPARSE: usize = 4;
 
 /// One query on its way through the codes.
 pub struct Seeker {
@@ -190,9 +190,9 @@ impl Source<'_> {
                 let set = allow.slice(block.start, block.len());
                 places.extend(set.set_indices_u32().map(|at| block.start as u32 + at).map(|at| (at, at)));
             }
-            Some(_) => {
-                let named = block.clone().map(|place| (place as u32, self.row(place)));
-                places.extend(named.filter(|&(_, row)| allow.value(row as usize)));
+            Some(rows) => {
+                let part = block.start - self.first..block.end - self.first;
+                extend_allowed(allow, block.start, &rows[part], places);
             }
         }
         places.len()
@@ -228,6 +228,12 @@ impl Source<'_> {
             }
         }
     }
+}
+
+/// Adds those places, from `first` on, whose `rows` are allowed.
+pub fn extend_allowed(allow: &BooleanBuffer, first: usize, rows: &[u32], places: &mut Vec<(u32, u32)>) {
+    let named = (first as u32..).zip(rows.iter().copied());
+    places.extend(named.filter(|&(_, row)| allow.value(row as usize)));
 }
 
 /// How many rows a probe allows, of `rows`.

@@ -85,8 +85,32 @@ unsafe fn code_rows<S: Lanes, P: Bytes>(query: &[i8], codes: &[u8], stride: usiz
 
 #[inline(always)]
 pub(super) unsafe fn dot_code_gather<S: Lanes>(query: &[i8], codes: &[u8], rows: &[u32], out: &mut [i32]) {
-    let stride = query.len();
-    let code = |row: u32| &codes[row as usize * stride..][..stride];
+    // SAFETY: as the caller promises.
+    unsafe { gather::<S, Narrow>(query, codes, query.len(), rows, out) }
+}
+
+#[inline(always)]
+pub(super) unsafe fn dot_byte_gather<S: Lanes>(
+    query: &[i8],
+    codes: &[u8],
+    stride: usize,
+    rows: &[u32],
+    out: &mut [i32],
+) {
+    // SAFETY: as the caller promises.
+    unsafe { gather::<S, Wide>(query, codes, stride, rows, out) }
+}
+
+/// The inner products of a query with codes of its length, which start at multiples of `stride`.
+#[inline(always)]
+unsafe fn gather<S: Lanes, P: Bytes>(
+    query: &[i8],
+    codes: &[u8],
+    stride: usize,
+    rows: &[u32],
+    out: &mut [i32],
+) {
+    let code = |row: u32| &codes[row as usize * stride..][..query.len()];
     for &row in rows.iter().take(GATHER_AHEAD) {
         prefetch(code(row));
     }
@@ -96,13 +120,13 @@ pub(super) unsafe fn dot_code_gather<S: Lanes>(query: &[i8], codes: &[u8], rows:
             prefetch(code(row));
         }
         let four = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]].map(|row| code(row).as_ptr());
-        // SAFETY: four codes of `stride` bytes, by checked slices.
-        let sums = unsafe { four_codes::<S, Narrow>(query, four) };
+        // SAFETY: four codes of the query's length, by checked slices.
+        let sums = unsafe { four_codes::<S, P>(query, four) };
         out[i..i + SCAN_ROWS].copy_from_slice(&sums);
     }
     for i in whole..out.len() {
-        // SAFETY: a query and a code of `stride` bytes.
-        out[i] = unsafe { dot_code::<S>(query, code(rows[i])) };
+        // SAFETY: a query and a code of its length.
+        out[i] = unsafe { one_code::<S, P>(query, code(rows[i]).as_ptr()) };
     }
 }
 

@@ -27,6 +27,7 @@ pub enum Level {
 type Gather = unsafe fn(&[i8], &[u8], &[u32], &mut [i32]);
 
 /// A query of bits, the rows, which of them, and in how many bits they differ.
+type GatherBytes = unsafe fn(&[i8], &[u8], usize, &[u32], &mut [i32]);
 type GatherBits = unsafe fn(&[u8], &[u8], &[u32], &mut [i32]);
 
 /// Points, their stride, columns, half of the columns' squared norms, and the nearest of these.
@@ -46,6 +47,7 @@ pub(super) struct Kernels {
     pub dot_code_gather: Gather,
     pub dot_code_block: unsafe fn(&[i8], &[u8], usize, &mut [i32]),
     pub dot_byte_block: unsafe fn(&[i8], usize, &[u8], usize, &mut [i32]),
+    pub dot_byte_gather: GatherBytes,
     pub combine_columns: unsafe fn(&[f32], &[f32], &mut [f32]),
     pub nearest_columns: NearestColumns,
     pub sum_tables: unsafe fn(&[u8], &[u8], usize, &mut [u32; 32]),
@@ -166,6 +168,7 @@ macro_rules! entries {
                 dot_code_gather,
                 dot_code_block,
                 dot_byte_block,
+                dot_byte_gather,
                 combine_columns,
                 nearest_columns,
                 sum_tables,
@@ -241,6 +244,12 @@ macro_rules! entries {
         fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out: &mut [i32]) {
             // SAFETY: see above.
             unsafe { codes::dot_byte_block::<$lanes>(queries, width, codes, stride, out) }
+        }
+
+        #[target_feature(enable = $features)]
+        fn dot_byte_gather(query: &[i8], codes: &[u8], stride: usize, rows: &[u32], out: &mut [i32]) {
+            // SAFETY: see above.
+            unsafe { codes::dot_byte_gather::<$lanes>(query, codes, stride, rows, out) }
         }
 
         #[target_feature(enable = $features)]

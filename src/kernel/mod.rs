@@ -122,6 +122,13 @@ pub fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize,
     unsafe { (kernels().dot_byte_block)(queries, width, codes, stride, out) }
 }
 
+/// Inner products of a query with the codes of `rows`, each as in [`dot_byte_block`]. It prefetches them.
+pub fn dot_byte_gather(query: &[i8], codes: &[u8], stride: usize, rows: &[u32], out: &mut [i32]) {
+    assert!(query.len().is_multiple_of(64) && rows.len() == out.len());
+    // SAFETY: the table fits the CPU, the lengths were checked, and the kernels slice each row out of `codes`.
+    unsafe { (kernels().dot_byte_gather)(query, codes, stride, rows, out) }
+}
+
 /// Inner products of a point with columns: `out[c]` is the sum over `d` of `point[d] * columns[d * k + c]`, where `k` is
 /// `out.len()`.
 pub fn combine_columns(point: &[f32], columns: &[f32], out: &mut [f32]) {

@@ -19,6 +19,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     dot_code_gather,
     dot_code_block,
     dot_byte_block,
+    dot_byte_gather,
     combine_columns,
     nearest_columns,
     sum_tables,
@@ -144,6 +145,12 @@ fn dot_byte_block(queries: &[i8], width: usize, codes: &[u8], stride: usize, out
         for (i, out) in out.iter_mut().enumerate() {
             *out = dot_code(query, &codes[i * stride..][..width]);
         }
+    }
+}
+
+fn dot_byte_gather(query: &[i8], codes: &[u8], stride: usize, rows: &[u32], out: &mut [i32]) {
+    for (out, &row) in out.iter_mut().zip(rows) {
+        *out = dot_code(query, &codes[row as usize * stride..][..query.len()]);
     }
 }
 

@@ -2,13 +2,21 @@
 //! times of time travel, and what builds and compactions work with. Mapped columns are the kernel's to drop.
 
 use crate::error::{Code, Error, Result};
-use std::sync::Arc;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Bytes in use, and their limit.
 pub struct Memory {
     limit: u64,
     used: AtomicU64,
+    spares: Mutex<Vec<Weak<dyn Spare>>>,
+}
+
+/// What holds memory that it can do without.
+pub trait Spare: Send + Sync {
+    /// Drops all of it. Called by whoever reserves memory, in any thread.
+    fn give_back(&self);
 }
 
 /// Bytes that are given back when it is dropped.
@@ -20,7 +28,7 @@ pub struct Reservation {
 impl Memory {
     /// `limit` in bytes; 0 for none.
     pub fn new(limit: u64) -> Arc<Memory> {
-        Arc::new(Memory { limit, used: AtomicU64::new(0) })
+        Arc::new(Memory { limit, used: AtomicU64::new(0), spares: Mutex::default() })
     }
 
     pub fn used(&self) -> u64 {
@@ -37,21 +45,42 @@ impl Memory {
         if self.limit == 0 { 0 } else { self.limit.saturating_sub(self.used()).max(1) }
     }
 
-    /// Takes `bytes` for `what`, or fails with both sizes.
+    fn is_exceeded(&self) -> bool {
+        self.limit > 0 && self.used() > self.limit
+    }
+
+    /// Takes `bytes` for `what`, or fails with both sizes. What gives way does so first.
     pub fn reserve(self: &Arc<Memory>, bytes: u64, what: &str) -> Result<Reservation> {
         let reservation = self.force(bytes);
-        let used = self.used();
-        if self.limit > 0 && used > self.limit {
+        if self.is_exceeded() {
+            let spares: Vec<_> = self.spares.lock().iter().filter_map(Weak::upgrade).collect();
+            spares.iter().for_each(|spare| spare.give_back());
+        }
+        if self.is_exceeded() {
+            let used = self.used();
             return Err(Error::new(
                 Code::MemoryLimit,
                 format!(
                     "{what} needs {bytes} bytes; with the {} in use it exceeds memory_limit {}",
-                    used - bytes,
+                    used.saturating_sub(bytes),
                     self.limit
                 ),
             ));
         }
         Ok(reservation)
+    }
+
+    /// Takes `bytes` for what can be done without, if the limit leaves them.
+    pub fn spare(self: &Arc<Memory>, bytes: u64) -> Option<Reservation> {
+        let reservation = self.force(bytes);
+        (!self.is_exceeded()).then_some(reservation)
+    }
+
+    /// Lets `spare` give back what it has before anybody is refused.
+    pub fn give_way(&self, spare: Weak<dyn Spare>) {
+        let mut spares = self.spares.lock();
+        spares.retain(|spare| spare.strong_count() > 0);
+        spares.push(spare);
     }
 
     /// Takes `bytes` whatever the limit says: for rows that are acknowledged already.

@@ -20,7 +20,7 @@ pub use growing::Growing;
 pub use history::History;
 pub use index_file::{IndexFile, Indexed, LoadedIndex, Mmap};
 pub use live::Live;
-pub use memory::{Memory, Reservation};
+pub use memory::{Memory, Reservation, Spare};
 pub use rows::{Key, Rows, Run, gather, gather_column};
 pub use sealed::Sealed;
 

@@ -2,6 +2,7 @@
 
 use crate::batch;
 use crate::error::{Error, Result};
+use crate::filter::Cache;
 use crate::index::vectors::{BinaryVectors, FloatVectors, Vectors};
 use crate::schema::{DataType, Schema};
 use crate::segment::Reservation;
@@ -12,7 +13,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::SchemaRef;
 use std::cmp::Ordering;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A primary key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,6 +56,8 @@ pub struct Rows {
     /// Rows by their keys, made when the first key is looked up.
     order: OnceLock<Order>,
     bytes: u64,
+    /// What filters said of them, where that is kept.
+    filters: Option<Arc<Cache>>,
     memory: Option<Reservation>,
 }
 
@@ -69,12 +72,23 @@ impl Rows {
     pub fn new(schema: &Schema, batch: RecordBatch, memory: Option<Reservation>) -> Rows {
         let bytes = batch::bytes(schema, &batch);
         let vectors = vectors_of(schema, &batch);
-        Rows { primary: schema.primary_at(), vectors, order: OnceLock::new(), bytes, batch, memory }
+        let (primary, order, filters) = (schema.primary_at(), OnceLock::new(), None);
+        Rows { primary, vectors, order, bytes, batch, filters, memory }
     }
 
     /// Bytes of them that count as memory in use.
     pub fn memory(&self) -> u64 {
         self.memory.as_ref().map_or(0, Reservation::bytes)
+    }
+
+    /// The same, with what filters say of them kept in `filters`, which is empty.
+    pub fn with_filters(self, filters: Arc<Cache>) -> Rows {
+        Rows { filters: Some(filters), ..self }
+    }
+
+    /// What filters said of the rows, where that is kept.
+    pub fn filters(&self) -> Option<&Cache> {
+        self.filters.as_deref()
     }
 
     pub fn len(&self) -> usize {

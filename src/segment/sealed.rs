@@ -3,6 +3,7 @@
 
 use crate::batch;
 use crate::error::Result;
+use crate::filter::Cache;
 use crate::schema::Schema;
 use crate::segment::rows::gather_in_steps;
 use crate::segment::slot::Slot;
@@ -114,7 +115,7 @@ impl Sealed {
         self.stored.get(|| {
             let schema = self.schema.load();
             let batch = data::read(&self.shared, &schema, &self.dir.join(DATA), self.len)?;
-            Ok(Rows::new(&schema, batch, None))
+            Ok(Rows::new(&schema, batch, None).with_filters(Cache::new(&self.shared.memory)))
         })
     }
 
@@ -136,7 +137,8 @@ impl Sealed {
         }
         let batch = RecordBatch::try_new(stored.batch().schema(), columns)
             .map_err(|e| crate::error::Error::internal(format!("copied columns: {e}")))?;
-        Ok(Arc::new(Rows::new(&schema, batch::widened(&schema, batch)?, Some(memory))))
+        let rows = Rows::new(&schema, batch::widened(&schema, batch)?, Some(memory));
+        Ok(Arc::new(rows.with_filters(Cache::new(&self.shared.memory))))
     }
 
     /// The fields that its rows have; those that are opened later may have more.

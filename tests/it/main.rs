@@ -14,6 +14,7 @@ mod filter;
 mod filter_speed;
 mod flip;
 mod indexes;
+mod kept_filters;
 mod life;
 mod mmap;
 mod model;

@@ -1,5 +1,6 @@
 //! A predicate over columns of rows: one pass a condition, or a look into an index, and a bit a row.
 
+mod divided;
 mod json;
 mod lists;
 mod pairs;

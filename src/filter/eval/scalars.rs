@@ -1,5 +1,6 @@
 //! Conditions on columns of booleans and numbers. `None` for a test that such a column never gets.
 
+use super::divided;
 use crate::filter::predicate::Test;
 use crate::filter::syntax::{Arithmetic, Compare};
 use crate::filter::value::{Value, whole};
@@ -27,6 +28,14 @@ pub trait Number: Copy + PartialEq {
 
     /// `a op b`, which wraps around.
     fn compute(op: Arithmetic, a: Self::Wide, b: Self::Wide) -> Self::Wide;
+
+    /// The rows for which `value op divisor == result`, where that is found without dividing each.
+    fn divided(
+        values: &[Self],
+        op: Arithmetic,
+        divisor: Self::Wide,
+        result: Self::Wide,
+    ) -> Option<BooleanBuffer>;
 
     /// In the order of all values, NaN included; the two zeros are one.
     fn order(a: &Self::Wide, b: &Self::Wide) -> std::cmp::Ordering;
@@ -61,6 +70,10 @@ macro_rules! whole_numbers {
             #[inline(always)]
             fn compute(op: Arithmetic, a: i64, b: i64) -> i64 {
                 whole(op, a, b).unwrap_or(0)
+            }
+
+            fn divided(values: &[$type], op: Arithmetic, divisor: i64, result: i64) -> Option<BooleanBuffer> {
+                divided::rows(values, op, divisor, result)
             }
 
             fn order(a: &i64, b: &i64) -> std::cmp::Ordering {
@@ -105,6 +118,10 @@ macro_rules! floats {
                     Arithmetic::Divide => a / b,
                     Arithmetic::Modulo => a % b,
                 }
+            }
+
+            fn divided(_: &[$type], _: Arithmetic, _: $type, _: $type) -> Option<BooleanBuffer> {
+                None
             }
 
             fn order(a: &$type, b: &$type) -> std::cmp::Ordering {
@@ -195,6 +212,9 @@ fn arithmetic<T: Number>(
     result: T::Wide,
     equal: bool,
 ) -> BooleanBuffer {
+    if let Some(bits) = T::divided(values, op, operand, result) {
+        return if equal { bits } else { !&bits };
+    }
     let bits = match op {
         Arithmetic::Add => each(values, |v| T::compute(Arithmetic::Add, v, operand) == result),
         Arithmetic::Subtract => each(values, |v| T::compute(Arithmetic::Subtract, v, operand) == result),

@@ -143,6 +143,14 @@ impl List<'_> {
         self.allow.is_none_or(|allow| allow.value(row as usize))
     }
 
+    /// How many rows of a part of the list count, and which places they have if there is a filter.
+    pub fn allowed_places(&self, part: Range<usize>, places: &mut Vec<(u32, u32)>) -> usize {
+        places.clear();
+        let Some(allow) = self.allow else { return part.len() };
+        scan::extend_allowed(allow, self.places.start + part.start, &self.rows[part], places);
+        places.len()
+    }
+
     /// How many rows of a part of the list count.
     pub fn allowed(&self, part: Range<usize>) -> usize {
         scan::allowed_of(self.allow, &self.rows[part])

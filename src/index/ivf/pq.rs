@@ -17,7 +17,7 @@ mod build;
 
 pub use build::{Parts, build_memory};
 
-use super::sieve::{Candidate, Sieve};
+use super::sieve::{Found, Sieve};
 use super::{Codec, Layout, List, Room, Visit};
 use crate::error::{Error, Result};
 use crate::index::catalog::{IndexSpec, Metric};
@@ -110,7 +110,8 @@ impl Pq {
                 let place = list.places.start + at;
                 let product = self.quantizer.dot(&seeker.vector, self.code(list.number, place));
                 let score = number(visit.centroid + self.term(place) + product);
-                seeker.sieve.push(list, at, visit.centroid, score);
+                let found = Found { list: list.number, place: place as u32, row, centroid: visit.centroid };
+                seeker.sieve.push(found, score, 0.0);
             }
         }
     }
@@ -184,12 +185,12 @@ impl Codec for Pq {
 
     fn finish(&self, query: &[f32], probe: &Probe, seeker: &mut Seeker, top: &mut TopK) {
         let Seeker { vector, tables, sieve } = seeker;
-        let fine = |candidate: &Candidate| {
-            let place = candidate.place as usize;
-            let code = self.code(candidate.list, place);
+        let fine = |found: &Found| {
+            let place = found.place as usize;
+            let code = self.code(found.list, place);
             let product =
                 if self.quantizer.bits() <= 8 { tables.fine(code) } else { self.quantizer.dot(vector, code) };
-            let score = number(candidate.centroid + self.term(place) + product);
+            let score = number(found.centroid + self.term(place) + product);
             // What a code decodes to is a little longer or shorter than the row, and its distance may end below 0.
             match self.metric {
                 Metric::Cosine => score.clamp(-1.0, 1.0),

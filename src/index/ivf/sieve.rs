@@ -25,12 +25,18 @@ pub struct Sieve {
 
 /// A row that may be among the best.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate {
+struct Candidate {
     /// What its score is at least.
     lower: f32,
+    at: Found,
+}
+
+/// Where a row was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
     pub list: u32,
     pub place: u32,
-    row: u32,
+    pub row: u32,
     /// The score of its list's centroid.
     pub centroid: f32,
 }
@@ -61,13 +67,8 @@ impl Sieve {
                 let row = list.rows[at];
                 if score <= limit && list.allows(row) {
                     let place = (list.places.start + at) as u32;
-                    self.candidates.push(Candidate {
-                        lower: score - error,
-                        list: list.number,
-                        place,
-                        row,
-                        centroid,
-                    });
+                    let at = Found { list: list.number, place, row, centroid };
+                    self.candidates.push(Candidate { lower: score - error, at });
                     self.uppers.push(score + error, row);
                     limit = self.uppers.threshold() + error;
                 }
@@ -75,21 +76,20 @@ impl Sieve {
         }
     }
 
-    /// Takes a row whose score is known.
-    pub fn push(&mut self, list: &List, at: usize, centroid: f32, score: f32) {
-        if score <= self.uppers.threshold() {
-            let (place, row) = ((list.places.start + at) as u32, list.rows[at]);
-            self.candidates.push(Candidate { lower: score, list: list.number, place, row, centroid });
-            self.uppers.push(score, row);
+    /// Takes an allowed row, whose score is off by at most `error`. It is no NaN.
+    pub fn push(&mut self, at: Found, score: f32, error: f32) {
+        if score <= self.uppers.threshold() + error {
+            self.candidates.push(Candidate { lower: score - error, at });
+            self.uppers.push(score + error, at.row);
         }
     }
 
     /// Scores candidates with `fine`, the most hopeful first, and pushes the best into `top`; `exact` scores them when the
     /// search asks for it.
-    pub fn finish(&mut self, probe: &Probe, exact: &Exact, fine: impl Fn(&Candidate) -> f32, top: &mut TopK) {
+    pub fn finish(&mut self, probe: &Probe, exact: &Exact, fine: impl Fn(&Found) -> f32, top: &mut TopK) {
         let limit = self.uppers.threshold();
         self.candidates.retain(|candidate| candidate.lower <= limit);
-        self.candidates.sort_unstable_by(|a, b| a.lower.total_cmp(&b.lower).then(a.row.cmp(&b.row)));
+        self.candidates.sort_unstable_by(|a, b| a.lower.total_cmp(&b.lower).then(a.at.row.cmp(&b.at.row)));
         if refine(probe) == 0 {
             return self.rank(probe, fine, top);
         }
@@ -106,7 +106,7 @@ impl Sieve {
         self.best = best;
     }
 
-    fn rank(&self, probe: &Probe, fine: impl Fn(&Candidate) -> f32, top: &mut TopK) {
+    fn rank(&self, probe: &Probe, fine: impl Fn(&Found) -> f32, top: &mut TopK) {
         for candidates in self.candidates.chunks(1024) {
             if probe.stop.load(Ordering::Relaxed) {
                 return;
@@ -115,7 +115,7 @@ impl Sieve {
                 if candidate.lower > top.threshold() {
                     return;
                 }
-                top.push(fine(candidate), candidate.row);
+                top.push(fine(&candidate.at), candidate.at.row);
             }
         }
     }

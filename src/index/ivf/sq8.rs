@@ -1,10 +1,11 @@
 //! IVF_SQ8: the lists hold eight-bit codes ([`quant::sq8`](crate::quant::sq8)), one byte a dimension.
 
-use super::sieve::Sieve;
+use super::sieve::{Found, Sieve};
 use super::{Codec, List, Room, Visit};
 use crate::error::{Error, Result};
 use crate::index::catalog::Metric;
 use crate::index::exact::{self, Exact};
+use crate::index::scan;
 use crate::index::sections::{SectionWriter, Sections};
 use crate::index::vectors::FloatVectors;
 use crate::index::{Probe, Scratch};
@@ -43,6 +44,9 @@ pub struct Sq8 {
 pub struct Seeker {
     query: Query,
     sieve: Sieve,
+    /// Places, and their rows, whose codes wait to be scored together.
+    waiting: (Vec<u32>, Vec<u32>),
+    dots: Vec<i32>,
 }
 
 /// What a scan of lists reuses.
@@ -52,6 +56,8 @@ pub struct Buffers {
     bytes: Vec<i8>,
     dots: Vec<i32>,
     scores: Vec<f32>,
+    /// The allowed places of a block, with their rows.
+    allowed: Vec<(u32, u32)>,
 }
 
 impl Sq8 {
@@ -119,6 +125,30 @@ impl Sq8 {
     fn norm(&self, place: usize) -> f32 {
         self.norms.get(place).copied().unwrap_or(0.0)
     }
+
+    /// Shows places with their rows, all of them allowed. They lie apart, so many are read at once: those of several calls.
+    fn show(&self, places: &[(u32, u32)], seeker: &mut Seeker) {
+        for &(place, row) in places {
+            seeker.waiting.0.push(place);
+            seeker.waiting.1.push(row);
+            if seeker.waiting.0.len() == scan::AT_ONCE {
+                self.score_waiting(seeker);
+            }
+        }
+    }
+
+    fn score_waiting(&self, seeker: &mut Seeker) {
+        let Seeker { query, sieve, waiting: (places, rows), dots } = seeker;
+        dots.resize(places.len(), 0);
+        kernel::dot_byte_gather(&query.bytes, &self.codes, self.vectors.dim(), places, dots);
+        for ((&place, &row), &dot) in places.iter().zip(rows.iter()).zip(dots.iter()) {
+            let score = query.score(dot, self.norm(place as usize));
+            // A code says all about its row: neither list nor centroid is asked for.
+            sieve.push(Found { list: 0, place, row, centroid: 0.0 }, score, query.error);
+        }
+        places.clear();
+        rows.clear();
+    }
 }
 
 impl Codec for Sq8 {
@@ -126,7 +156,11 @@ impl Codec for Sq8 {
     type Seeker = Seeker;
     type Buffers = Buffers;
 
-    const EXACT_COST: usize = 8;
+    const EXACT_COST: usize = scan::EXACT_COST;
+
+    fn cost(rows: f64, allowed: f64) -> f64 {
+        scan::some_codes(rows, allowed)
+    }
 
     fn room(scratch: &mut Scratch) -> &mut Room<Sq8> {
         &mut scratch.ivf.sq8
@@ -136,12 +170,15 @@ impl Codec for Sq8 {
         let form = if self.metric == Metric::L2 { Form::L2 } else { Form::NegatedDot };
         self.quantizer.query(query, form, self.longest, &mut seeker.query);
         seeker.sieve.start(probe);
+        // What a search that was stopped left.
+        seeker.waiting.0.clear();
+        seeker.waiting.1.clear();
     }
 
     fn scan(&self, list: &List, visits: &[Visit], seekers: &mut [Seeker], buffers: &mut Buffers) -> usize {
         let dim = self.vectors.dim();
         let width = sq8::width(dim);
-        let Buffers { bytes, dots, scores } = buffers;
+        let Buffers { bytes, dots, scores, allowed } = buffers;
         let most = (BLOCK_BYTES / dim).max(1);
         let mut shown = 0;
         for (group, visits) in visits.chunks(GROUP).enumerate() {
@@ -151,17 +188,23 @@ impl Codec for Sq8 {
             }
             for first in (0..list.rows.len()).step_by(most) {
                 let block = first..(first + most).min(list.rows.len());
-                let allowed = list.allowed(block.clone());
-                if list.stop.load(Ordering::Relaxed) || allowed == 0 {
+                if list.stop.load(Ordering::Relaxed) {
                     continue;
                 }
-                shown += if group == 0 { allowed } else { 0 };
+                let count = list.allowed_places(block.clone(), allowed);
+                shown += if group == 0 { count } else { 0 };
+                if count * scan::SPARSE < block.len() {
+                    for visit in visits {
+                        self.show(allowed, &mut seekers[visit.query as usize]);
+                    }
+                    continue;
+                }
                 let start = (list.places.start + block.start) * dim;
                 let codes = &self.codes[start..start + (block.len() - 1) * dim + width];
                 dots.resize(visits.len() * block.len(), 0);
                 kernel::dot_byte_block(bytes, width, codes, dim, dots);
                 for (visit, dots) in visits.iter().zip(dots.chunks_exact(block.len())) {
-                    let Seeker { query, sieve } = &mut seekers[visit.query as usize];
+                    let Seeker { query, sieve, .. } = &mut seekers[visit.query as usize];
                     scores.clear();
                     if self.norms.is_empty() {
                         scores.extend(dots.iter().map(|&dot| query.score(dot, 0.0)));
@@ -177,8 +220,9 @@ impl Codec for Sq8 {
     }
 
     fn finish(&self, query: &[f32], probe: &Probe, seeker: &mut Seeker, top: &mut TopK) {
+        self.score_waiting(seeker);
         let dim = self.vectors.dim();
-        let Seeker { query: prepared, sieve } = seeker;
+        let Seeker { query: prepared, sieve, .. } = seeker;
         let exact = Exact::new(self.metric, &self.vectors, query);
         let fine = |place: u32| {
             let place = place as usize;
@@ -190,7 +234,7 @@ impl Codec for Sq8 {
                 _ => score,
             }
         };
-        sieve.finish(probe, &exact, |candidate| fine(candidate.place), top);
+        sieve.finish(probe, &exact, |found| fine(found.place), top);
     }
 
     fn exhaustive(&self, probe: &Probe, tops: &mut [TopK]) {

@@ -166,11 +166,16 @@ fn blocks_of_bytes() {
                 let mut out = vec![-1; nq * n];
                 // SAFETY: the level is available, and the lengths fit.
                 unsafe { (kernels.dot_byte_block)(&queries, width, &codes, stride, &mut out) };
-                for (i, got) in out.into_iter().enumerate() {
+                for (i, &got) in out.iter().enumerate() {
                     let (query, code) =
                         (&queries[i / n * width..][..stride], &codes[i % n * stride..][..stride]);
                     assert_eq!(got, exact(query, code), "stride {stride} nq {nq} n {n}");
                 }
+                let ids: Vec<u32> = (0..3 * n).map(|_| (random.next() % n as u64) as u32).collect();
+                let mut gathered = vec![-1; 3 * n];
+                // SAFETY: the same.
+                unsafe { (kernels.dot_byte_gather)(&queries[..width], &codes, stride, &ids, &mut gathered) };
+                assert_eq!(gathered, ids.iter().map(|&id| out[id as usize]).collect::<Vec<_>>());
             }
         }
         for (q, c) in [(64, 255), (-64, 255), (64, 0)] {
