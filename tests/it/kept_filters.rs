@@ -6,9 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use elanus::Code;
-use elanus::collection::{
-    Collection, IndexRequest, OnConflict, Queries, QueryOptions, SearchOptions,
-};
+use elanus::collection::{Collection, IndexRequest, OnConflict, Queries, QueryOptions, SearchOptions};
 use elanus::database::{Database, Options};
 use elanus::schema::{Field, Schema};
 use elanus::storage::fault::FaultDisk;
@@ -41,8 +39,14 @@ fn rows(rows: &[(i64, i64)]) -> RecordBatch {
     let json: ArrayRef =
         Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, n)| format!(r#"{{"n":{n}}}"#))));
     let vectors = vectors(&ids.iter().map(|&id| Random(id as u64).vector(DIM)).collect::<Vec<_>>());
-    RecordBatch::try_from_iter([("id", keys(&ids)), ("n", numbers), ("t", texts), ("j", json), ("v", vectors)])
-        .unwrap()
+    RecordBatch::try_from_iter([
+        ("id", keys(&ids)),
+        ("n", numbers),
+        ("t", texts),
+        ("j", json),
+        ("v", vectors),
+    ])
+    .unwrap()
 }
 
 type Holds = fn(i64) -> bool;
@@ -73,7 +77,8 @@ fn cached(collection: &Collection, filter: &str, values: &str) -> (Vec<bool>, u6
 fn check(collection: &Collection, model: &Model, what: &str) {
     for (filter, values, holds) in FILTERS {
         let expected: Vec<i64> = model.iter().filter(|(_, n)| holds(**n)).map(|(id, _)| *id).collect();
-        let found = collection.search("v", Queries::Float(&[0.0; DIM]), 1, &options_of(filter, values)).unwrap();
+        let found =
+            collection.search("v", Queries::Float(&[0.0; DIM]), 1, &options_of(filter, values)).unwrap();
         let mut hits = ids_of(&found.ids);
         hits.sort_unstable();
         assert_eq!(hits, expected, "{filter} {what}");
@@ -195,7 +200,7 @@ fn constants_and_long_lists_are_not_kept() {
     let list: Vec<String> = (0..30_000).map(|n| n.to_string()).collect();
     let long = format!(r#"{{"list":[{}]}}"#, list.join(","));
     for (filter, values, expected) in
-        [("", "", model.len()), ("n > 3 and 1 == 2", "", 0), ("n in {list}", &*long, model.len())]
+        [("", "", model.len()), ("n > 3 and n in []", "", 0), ("n in {list}", &*long, model.len())]
     {
         for _ in 0..2 {
             let found = collection.count_matching(filter, values).unwrap();
@@ -249,7 +254,7 @@ fn they_give_way_where_memory_is_limited() {
     collection.insert(rows(&new)).unwrap();
     assert_eq!(collection.count_matching("n >= 5000", "").unwrap(), 600);
     let more: Vec<(i64, i64)> = (6000..8000).map(|id| (id, id)).collect();
-    let error = collection.insert(rows(&more)).expect_err("no room");
+    let error = collection.insert(rows(&more)).map(drop).expect_err("no room");
     assert_eq!(error.code(), Code::MemoryLimit, "{error}");
     let output_fields = vec!["count(*)"];
     let query = QueryOptions { output_fields, ..QueryOptions::default() };

@@ -28,8 +28,12 @@ pub fn rows<T: Copy + Into<i64>>(
             let multiples = Multiples::new(divisor.unsigned_abs());
             Some(match result {
                 0 => each(values, |value| multiples.has(value.unsigned_abs())),
-                1.. => each(values, |value| (value >= result) & multiples.has(value.wrapping_sub(result) as u64)),
-                _ => each(values, |value| (value <= result) & multiples.has(result.wrapping_sub(value) as u64)),
+                1.. => {
+                    each(values, |value| (value >= result) & multiples.has(value.wrapping_sub(result) as u64))
+                }
+                _ => {
+                    each(values, |value| (value <= result) & multiples.has(result.wrapping_sub(value) as u64))
+                }
             })
         }
         Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply => None,

@@ -110,8 +110,7 @@ impl Pq {
                 let place = list.places.start + at;
                 let product = self.quantizer.dot(&seeker.vector, self.code(list.number, place));
                 let score = number(visit.centroid + self.term(place) + product);
-                let found =
-                    Found { list: list.number, place: place as u32, row, centroid: visit.centroid };
+                let found = Found { list: list.number, place: place as u32, row, centroid: visit.centroid };
                 seeker.sieve.push(found, score, 0.0);
             }
         }

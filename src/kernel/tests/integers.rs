@@ -174,9 +174,7 @@ fn blocks_of_bytes() {
                 let ids: Vec<u32> = (0..3 * n).map(|_| (random.next() % n as u64) as u32).collect();
                 let mut gathered = vec![-1; 3 * n];
                 // SAFETY: the same.
-                unsafe {
-                    (kernels.dot_byte_gather)(&queries[..width], &codes, stride, &ids, &mut gathered)
-                };
+                unsafe { (kernels.dot_byte_gather)(&queries[..width], &codes, stride, &ids, &mut gathered) };
                 assert_eq!(gathered, ids.iter().map(|&id| out[id as usize]).collect::<Vec<_>>());
             }
         }
