@@ -21,7 +21,7 @@ const FIRST_SHARE: usize = 8;
 const FIRST_ROWS: usize = 4_096;
 /// Behind a filter a walk is taken to scan so many times as many rows as it would if the filter lay evenly over the lists:
 /// on the sentences of [`DEEPER`] between once and, where it comes to all lists, three times.
-const FARTHER: f64 = 2.0;
+const FARTHER: f64 = 1.5;
 /// Putting a list into its place among all costs so many exact scores of a row, and so does going there.
 const LIST_COST: f64 = 1.5;
 
