@@ -1295,8 +1295,9 @@ ELANUS_API elanus_result *elanus_collection_search_by_varchar(
 /**
  * Says how a search would be done, without doing it: JSON with the filter as it was understood and, for each segment, its
  * rows, those that are live and that the filter lets through, its index, the choice (`exact`, `index`, `filtered`,
- * `post_filter`, `none`), what the ways were thought to cost (in exact scores of a row), why, and `filter_indexes`: the
- * indexes of scalar fields that told where conditions hold, and how many rows each named.
+ * `post_filter`, `none`), what the ways were thought to cost (in exact scores of a row), why, whether it knows the
+ * filter's rows from before (`filter_cached`), and otherwise `filter_indexes`: the indexes of scalar fields that would tell
+ * where conditions hold, and how many rows each names.
  *
  * @param field   The vector field.
  * @param options Those of the search; NULL for the defaults.

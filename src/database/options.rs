@@ -18,7 +18,8 @@ pub enum Durability {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Options {
     pub durability: Durability,
-    /// Bytes that growing rows, loaded indexes, builds and compactions may take together; 0 for no limit.
+    /// Bytes that growing rows, loaded indexes, builds and compactions may take together; 0 for no limit. What is kept of
+    /// filters counts too, and gives way to all others.
     pub memory_limit: u64,
     /// Threads of a batch search or a build; 0 for as many as the machine has.
     pub threads: usize,

@@ -68,7 +68,7 @@ impl Cache {
     /// Keeps the rows that the filter lets through, dead ones too. It does not if there is no room, or if they are too many.
     pub fn keep(&self, filter: &Filter, rows: &BooleanBuffer) {
         let Some(key) = filter.key.clone() else { return };
-        let bytes = (size_of::<Kept>() + key.len() + rows.inner().capacity()) as u64;
+        let bytes = (size_of::<Kept>() + key.len() + rows.len().div_ceil(8)) as u64;
         if bytes > BYTES {
             return;
         }

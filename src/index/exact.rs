@@ -69,6 +69,9 @@ pub fn scan(metric: Metric, vectors: &FloatVectors, probe: &Probe, tops: &mut [T
     let ahead = if probe.allow.is_some() { AHEAD } else { 0 };
     // Shows a block of rows to each query; `false` when it is time to stop.
     let mut show = |block: &[u32]| {
+        if probe.stop.load(Ordering::Relaxed) {
+            return false;
+        }
         for (query, top) in probe.floats().chunks_exact(dim).zip(tops.iter_mut()) {
             let exact = Exact::new(metric, vectors, query);
             block.iter().take(ahead).for_each(|&row| exact.prefetch(row));
@@ -79,7 +82,7 @@ pub fn scan(metric: Metric, vectors: &FloatVectors, probe: &Probe, tops: &mut [T
                 top.push(exact.score(row), row);
             }
         }
-        !probe.stop.load(Ordering::Relaxed)
+        true
     };
     let all = 0..vectors.len() as u32;
     match probe.allow {

@@ -71,7 +71,7 @@ impl Index for Flat {
     }
 
     fn cost(&self, _probe: &Probe, allowed: usize) -> f64 {
-        scan::some_codes(self.vectors.len() as f64, allowed as f64)
+        scan::some_codes_in_order(self.vectors.len() as f64, allowed as f64)
     }
 
     fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {

@@ -25,9 +25,11 @@ const AHEAD: usize = 2;
 /// Scoring a row exactly costs about as much as scanning so many codes: four times the bytes, from random places.
 pub const EXACT_COST: usize = 8;
 /// The same in codes that are scored one by one.
-const EXACT_COST_SPARSE: usize = 4;
+const EXACT_COST_SPARSE: f64 = 4.0;
 /// The same in rows that are asked whether they are allowed.
-const EXACT_COST_TESTS: usize = 64;
+const EXACT_COST_TESTS: f64 = 64.0;
+/// The same in bits of a bitmap of which few are set.
+const EXACT_COST_BITS: f64 = 256.0;
 /// Codes that are scored one by one, but asked for together.
 pub const AT_ONCE: usize = 256;
 /// In a block of which fewer than one row in so many is allowed, codes are scored one by one.
@@ -251,8 +253,13 @@ pub fn all_codes(codes: usize) -> f64 {
     codes as f64 / EXACT_COST as f64
 }
 
-/// What scanning the codes of so many rows for those that are allowed costs, in exact scores of a row.
+/// What scanning the codes of so many rows for those that are allowed costs, in exact scores of a row, where each row is
+/// asked whether it is.
 pub fn some_codes(rows: f64, allowed: f64) -> f64 {
-    let sparse = rows / EXACT_COST_TESTS as f64 + allowed / EXACT_COST_SPARSE as f64;
-    sparse.min(rows / EXACT_COST as f64)
+    (rows / EXACT_COST_TESTS + allowed / EXACT_COST_SPARSE).min(rows / EXACT_COST as f64)
+}
+
+/// The same where the allowed ones are read off the bitmap.
+pub fn some_codes_in_order(rows: f64, allowed: f64) -> f64 {
+    (rows / EXACT_COST_BITS + allowed / EXACT_COST_SPARSE).min(rows / EXACT_COST as f64)
 }

@@ -70,10 +70,11 @@ impl Memory {
         Ok(reservation)
     }
 
-    /// Takes `bytes` for what can be done without, if the limit leaves them.
+    /// Takes `bytes` for what can be done without, if the limit leaves them. Nobody is refused because it asked.
     pub fn spare(self: &Arc<Memory>, bytes: u64) -> Option<Reservation> {
-        let reservation = self.force(bytes);
-        (!self.is_exceeded()).then_some(reservation)
+        let with = |used: u64| used.checked_add(bytes).filter(|used| self.limit == 0 || *used <= self.limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).ok()?;
+        Some(Reservation { memory: self.clone(), bytes })
     }
 
     /// Lets `spare` give back what it has before anybody is refused.
@@ -119,6 +120,34 @@ impl Drop for Reservation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Held(Mutex<Option<Reservation>>);
+
+    impl Spare for Held {
+        fn give_back(&self) {
+            *self.0.lock() = None;
+        }
+    }
+
+    #[test]
+    fn what_can_be_done_without_gives_way() {
+        let memory = Memory::new(100);
+        let held = Arc::new(Held(Mutex::new(memory.spare(60))));
+        memory.give_way(Arc::<Held>::downgrade(&held));
+        assert!(memory.spare(41).is_none() && memory.spare(u64::MAX).is_none());
+        assert_eq!(memory.used(), 60);
+        let rows = memory.reserve(40, "rows").unwrap();
+        assert!(held.0.lock().is_some(), "there was room");
+        let more = memory.reserve(50, "rows").unwrap();
+        assert!(held.0.lock().is_none());
+        let error = memory.reserve(20, "rows").err().unwrap();
+        assert_eq!(error.message(), "rows needs 20 bytes; with the 90 in use it exceeds memory_limit 100");
+        drop((rows, more, held));
+        assert_eq!(memory.used(), 0);
+        // Who is gone is not asked.
+        assert!(memory.reserve(101, "rows").is_err());
+        assert!(Memory::new(0).spare(1 << 40).is_some());
+    }
 
     #[test]
     fn a_refused_reservation_takes_nothing() {

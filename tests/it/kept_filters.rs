@@ -200,7 +200,7 @@ fn constants_and_long_lists_are_not_kept() {
     let list: Vec<String> = (0..30_000).map(|n| n.to_string()).collect();
     let long = format!(r#"{{"list":[{}]}}"#, list.join(","));
     for (filter, values, expected) in
-        [("", "", model.len()), ("n > 3 and 1 == 2", "", 0), ("n in {list}", &*long, model.len())]
+        [("", "", model.len()), ("n > 3 and n in []", "", 0), ("n in {list}", &*long, model.len())]
     {
         for _ in 0..2 {
             let found = collection.count_matching(filter, values).unwrap();
@@ -254,7 +254,7 @@ fn they_give_way_where_memory_is_limited() {
     collection.insert(rows(&new)).unwrap();
     assert_eq!(collection.count_matching("n >= 5000", "").unwrap(), 600);
     let more: Vec<(i64, i64)> = (6000..8000).map(|id| (id, id)).collect();
-    let error = collection.insert(rows(&more)).err().expect("no room");
+    let error = collection.insert(rows(&more)).map(drop).expect_err("no room");
     assert_eq!(error.code(), Code::MemoryLimit, "{error}");
     let output_fields = vec!["count(*)"];
     let query = QueryOptions { output_fields, ..QueryOptions::default() };

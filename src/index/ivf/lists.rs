@@ -19,6 +19,11 @@ const GROUP: usize = 256;
 const DEEPER: usize = 3;
 const FIRST_SHARE: usize = 8;
 const FIRST_ROWS: usize = 4_096;
+/// Behind a filter a walk is taken to scan so many times as many rows as it would if the filter lay evenly over the lists:
+/// on the sentences of [`DEEPER`] between once and, where it comes to all lists, three times.
+const FARTHER: f64 = 1.5;
+/// Putting a list into its place among all costs so many exact scores of a row, and so does going there.
+const LIST_COST: f64 = 1.5;
 
 /// An index of lists.
 pub struct Lists<S, C> {
@@ -61,6 +66,8 @@ enum Reach {
     Lists { nprobe: usize, wanted: usize },
     /// [`DEEPER`] times as deep as where `first` allowed rows were seen, and `nprobe` lists at least.
     Depth { nprobe: usize, first: usize },
+    /// To all allowed rows, whatever their lists.
+    Everywhere,
 }
 
 impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
@@ -82,6 +89,19 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
 
     /// How far a search goes that may find `allowed` rows.
     fn reach(&self, probe: &Probe, allowed: usize) -> Reach {
+        let walk = self.outwards(probe, allowed);
+        if probe.allow.is_none() || !C::EVERYWHERE {
+            return walk;
+        }
+        // The order of the lists is the larger part of what a walk to few rows costs, and it may well end at all of them.
+        let lists = self.layout.lists() as f64;
+        let share = (FARTHER * self.share(walk, allowed)).min(1.0);
+        let going = lists * LIST_COST * (1.0 + share) + scan::all_codes(self.layout.lists());
+        if self.scans(1.0, allowed) < self.scans(share, allowed) + going { Reach::Everywhere } else { walk }
+    }
+
+    /// The same of a search that goes from list to list.
+    fn outwards(&self, probe: &Probe, allowed: usize) -> Reach {
         let nprobe = self.nprobe(probe);
         let k = probe.k.min(allowed);
         if probe.allow.is_none() {
@@ -94,6 +114,23 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
         // nearest a query.
         let usual = self.layout.rows().len() / self.layout.lists() * nprobe / 2;
         Reach::Lists { nprobe, wanted: usual.max(k).min(allowed) }
+    }
+
+    /// The share of all rows that a search scans. Lists that show so many allowed rows hold about as many more as rows are
+    /// rarer, if the filter lies evenly over the lists.
+    fn share(&self, reach: Reach, allowed: usize) -> f64 {
+        let (nprobe, shown) = match reach {
+            Reach::Lists { nprobe, wanted } => (nprobe, wanted),
+            Reach::Depth { nprobe, first } => (nprobe, first.saturating_mul(DEEPER)),
+            Reach::Everywhere => return 1.0,
+        };
+        let probed = nprobe as f64 / self.layout.lists().max(1) as f64;
+        (shown as f64 / allowed.max(1) as f64).max(probed).min(1.0)
+    }
+
+    /// What scanning so large a share of the rows costs, in exact scores of a row.
+    fn scans(&self, share: f64, allowed: usize) -> f64 {
+        C::cost(share * self.layout.rows().len() as f64, share * allowed as f64)
     }
 
     /// Fills `tops` with the `count` nearest centroids of each query.
@@ -134,7 +171,20 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Lists<S, C> {
                 self.probe_more(&mut walk, nprobe, wanted);
             }
             Reach::Depth { nprobe, first } => self.probe_deep(&mut walk, nprobe, first),
+            Reach::Everywhere => self.scan_everything(&mut walk),
         }
+    }
+
+    /// Shows all lists to all queries, as if they were one.
+    fn scan_everything(&self, walk: &mut Walk<C>) {
+        let visits = &mut walk.lists.visits;
+        visits.clear();
+        let queries = 0..walk.seekers.len() as u32;
+        visits.extend(queries.map(|query| Visit { turn: 0, list: 0, query, centroid: 0.0 }));
+        let rows = self.layout.rows();
+        let (allow, stop) = (walk.probe.allow, walk.probe.stop);
+        let list = List { number: 0, places: 0..rows.len(), rows, allow, stop };
+        self.codec.scan(&list, visits, walk.seekers, walk.codes);
     }
 
     /// Scans the nearest lists of each query; a list that several queries want is read once.
@@ -229,7 +279,7 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
         let reach = self.reach(probe, allowed);
         let nprobe = match reach {
             Reach::Lists { nprobe, .. } => nprobe,
-            Reach::Depth { .. } => 0,
+            Reach::Depth { .. } | Reach::Everywhere => 0,
         };
         // Out of the scratch while the coarse step uses it.
         let mut room = std::mem::take(C::room(scratch));
@@ -264,19 +314,10 @@ impl<S: Coarse, C: Codec<Value = S::Value>> Index for Lists<S, C> {
         self.layout.rows().len()
     }
 
-    /// Lists that show so many allowed rows hold about as many more as rows are rarer, if the filter lies evenly over the
-    /// lists.
     fn cost(&self, probe: &Probe, allowed: usize) -> f64 {
-        let (rows, lists) = (self.layout.rows().len(), self.layout.lists());
-        let (nprobe, shown) = match self.reach(probe, allowed) {
-            Reach::Lists { nprobe, wanted } => (nprobe, wanted),
-            Reach::Depth { nprobe, first } => (nprobe, first.saturating_mul(DEEPER)),
-        };
-        let scanned = shown as f64 * rows as f64 / allowed.max(1) as f64;
-        let probed = nprobe as f64 * rows as f64 / lists.max(1) as f64;
-        let scanned = scanned.max(probed).min(rows as f64);
-        let found = scanned * allowed as f64 / rows.max(1) as f64;
-        C::cost(scanned, found) + scan::all_codes(lists)
+        let reach = self.reach(probe, allowed);
+        let order = if reach == Reach::Everywhere { 0.0 } else { scan::all_codes(self.layout.lists()) };
+        self.scans(self.share(reach, allowed), allowed) + order
     }
 
     fn exhaust(&self, probe: &Probe, tops: &mut [TopK]) {

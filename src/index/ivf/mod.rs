@@ -88,6 +88,8 @@ pub trait Codec: Send + Sync + Sized {
     /// Scoring one row exactly costs about as much as scanning so many codes: decides when a filter leaves so few rows
     /// that these are scored at once.
     const EXACT_COST: usize;
+    /// Whether a code says all about its row, so that one scan may go through several lists.
+    const EVERYWHERE: bool = false;
     /// Whether queries of a batch read a list together. Otherwise each goes its own way, one after the other and from near
     /// to far, and all use one seeker.
     const TOGETHER: bool = true;

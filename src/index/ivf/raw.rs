@@ -51,6 +51,7 @@ impl Codec for Raw {
     type Buffers = Buffers;
 
     const EXACT_COST: usize = scan::EXACT_COST;
+    const EVERYWHERE: bool = true;
 
     fn cost(rows: f64, allowed: f64) -> f64 {
         scan::some_codes(rows, allowed)

@@ -219,3 +219,53 @@ fn a_stopped_search_returns() {
         check_stop(&subject, &floats(&[0.0; DIM], DIM));
     }
 }
+
+/// Rows that lie apart are gathered, list by list or from all lists at once; each has the score that it has without a filter.
+#[test]
+fn few_allowed_rows_have_the_scores_of_their_codes() {
+    const ROWS: usize = 6_000;
+    let (vectors, values) = (calm(ROWS), rows(12, DIM, 31));
+    let queries = floats(&values, DIM);
+    // More than are scored exactly whatever the index, and in most blocks few enough to be scored one by one.
+    let allow = every(ROWS, 5);
+    let (all, nearest_lists) = (r#"{"nprobe":40}"#, r#"{"nprobe":1}"#);
+    for metric in METRICS {
+        for kind in [("IVF_FLAT", ""), KINDS[0], KINDS[1], KINDS[2], KINDS[4]] {
+            let subject = Subject::new(&described(kind, metric, 40), &vectors);
+            let free = subject.hits(&queries, Ask { k: ROWS, params: all, allow: None });
+            let expected: Vec<Vec<Hit>> = free
+                .iter()
+                .map(|hits| hits.iter().filter(|hit| allow.value(hit.row as usize)).copied().collect())
+                .collect();
+            for params in [all, nearest_lists, ""] {
+                let ask = Ask { k: 10, params, allow: Some(&allow) };
+                let found = subject.hits(&queries, ask);
+                for (hits, expected) in found.iter().zip(&expected) {
+                    assert_eq!(hits.len(), 10);
+                    assert!(hits.iter().all(|hit| expected.contains(hit)), "{kind:?} {metric:?} {params}");
+                    if params == all {
+                        assert_eq!(hits, &expected[..10], "{kind:?} {metric:?}");
+                    }
+                }
+                let alone = |query: &[f32]| subject.hits(&floats(query, DIM), ask).remove(0);
+                assert_eq!(found, values.chunks(DIM).map(alone).collect::<Vec<_>>(), "{kind:?} {metric:?}");
+            }
+        }
+    }
+}
+
+/// The filter's rows are the farthest from the query: a walk would come to all lists, and is not begun.
+#[test]
+fn few_allowed_rows_are_all_looked_at() {
+    const ROWS: usize = 12_000;
+    let (vectors, values) = (calm(ROWS), rows(20, DIM, 31));
+    let subject = Subject::new(&described(("IVF_FLAT", ""), Metric::L2, 100), &vectors);
+    for query in values.chunks(DIM) {
+        let far = nearest(Metric::L2, &vectors, query, ROWS);
+        let mut bits = vec![false; ROWS];
+        far[ROWS - 1_200..].iter().for_each(|hit| bits[hit.row as usize] = true);
+        let (allow, query) = (BooleanBuffer::from(bits), floats(query, DIM));
+        let ask = Ask { allow: Some(&allow), ..Ask::ten("") };
+        assert_eq!(subject.hits(&query, ask), subject.truth(&query, ask));
+    }
+}
