@@ -51,14 +51,6 @@ fn compaction(collection: &Collection) -> Value {
     collection.describe().unwrap()["compaction"].clone()
 }
 
-fn wait_for(what: &str, mut reached: impl FnMut() -> bool) {
-    let give_up = Instant::now() + Duration::from_secs(60);
-    while !reached() {
-        assert!(Instant::now() < give_up, "{what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// The directories of segments on the disk.
 fn segment_dirs(disk: &FaultDisk) -> Vec<PathBuf> {
     let root = Path::new("/db/collections");

@@ -97,8 +97,8 @@ fn dropping_gives_space_back_and_keeps_the_others() {
     collection.drop_partition("old").unwrap();
     collection.drop_partition("old").unwrap();
     assert_eq!((collection.count().unwrap(), all_ids(&collection, 32).len()), (200, 200));
-    let after = bytes();
-    assert!(after < before * 3, "{full} bytes before, {after} after, {before} without it");
+    // Files go with the last who uses them, which may be the worker.
+    wait_for("space is given back", || bytes() < before * 3);
     let again = collection.create_partition("old").and_then(|()| collection.partition_statistics("old"));
     assert_eq!(again.unwrap()["row_count"], 0);
 }

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const DIM: usize = 4;
 
@@ -123,15 +123,6 @@ fn files_that_went_are_looked_for_in_the_next_manifest() {
     assert_eq!(read.load().unwrap_err().code(), Code::Closed);
 }
 
-/// Until it holds, or for ten seconds.
-fn eventually(holds: impl Fn() -> bool) -> bool {
-    let until = Instant::now() + Duration::from_secs(10);
-    while !holds() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    holds()
-}
-
 #[test]
 fn a_reader_refreshes_by_itself() {
     let disk = FaultDisk::new();
@@ -144,10 +135,10 @@ fn a_reader_refreshes_by_itself() {
     let (reader, still) = (of(3), of(0));
     let read = reader.collection("c").unwrap();
     insert(&written, 0..30);
-    assert!(eventually(|| read.count().unwrap() == 30));
+    wait_for("a refresh", || read.count().unwrap() == 30);
     written.flush().unwrap();
     written.delete(&keys(&[3])).unwrap();
-    assert!(eventually(|| all_ids(&read, DIM) == all_ids(&written, DIM)));
+    wait_for("a refresh", || all_ids(&read, DIM) == all_ids(&written, DIM));
     // What cannot be read changes nothing, and is tried again.
     disk.fail_reads(Some(ErrorKind::PermissionDenied));
     writer.rename_collection("c", "d").unwrap();
@@ -155,9 +146,9 @@ fn a_reader_refreshes_by_itself() {
     assert_eq!(reader.refresh().unwrap_err().code(), Code::Io);
     assert_eq!((reader.collections().unwrap(), read.count().unwrap()), (vec!["c".to_owned()], 29));
     disk.fail_reads(None);
-    assert!(eventually(|| reader.collections().unwrap() == ["d"]));
+    wait_for("a refresh", || reader.collections().unwrap() == ["d"]);
     writer.drop_collection("d").unwrap();
-    assert!(eventually(|| read.count().is_err_and(|error| error.code() == Code::Closed)));
+    wait_for("a refresh", || read.count().is_err_and(|error| error.code() == Code::Closed));
     assert_eq!(still.collection("c").unwrap().count().unwrap(), 0, "not unless it is asked to");
     reader.close().unwrap();
 }

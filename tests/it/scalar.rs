@@ -169,11 +169,7 @@ fn index_files(disk: &FaultDisk) -> Vec<PathBuf> {
 
 /// Files go with the last who uses them, which may be the worker.
 fn wait_for_files(disk: &FaultDisk, count: usize) {
-    let give_up = Instant::now() + Duration::from_secs(60);
-    while index_files(disk).len() != count {
-        assert!(Instant::now() < give_up, "{:?}", index_files(disk));
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_for(&format!("{count} files"), || index_files(disk).len() == count);
 }
 
 fn wait_until_finished(collection: &Collection, name: &str) {

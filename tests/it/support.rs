@@ -8,6 +8,7 @@ use elanus::database::{Database, Options};
 use elanus::schema::{Schema, float_item};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
 pub struct Random(pub u64);
@@ -110,4 +111,13 @@ pub fn all_ids(collection: &Collection, dim: usize) -> Vec<i64> {
 pub fn texts(column: &ArrayRef) -> Vec<String> {
     let texts = column.as_string::<i32>();
     (0..texts.len()).map(|row| texts.value(row).to_owned()).collect()
+}
+
+/// Waits for what the background does; `what` is said if it has not come after a minute.
+pub fn wait_for(what: &str, mut reached: impl FnMut() -> bool) {
+    let give_up = Instant::now() + Duration::from_secs(60);
+    while !reached() {
+        assert!(Instant::now() < give_up, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
