@@ -57,7 +57,7 @@ class Record:
         os.makedirs(results, exist_ok=True)
         self.topic = topic
         self.file = open(os.path.join(results, f"{time.strftime('%Y-%m-%d')}-{topic}.jsonl"), "a", encoding="utf-8")
-        self.fixed = {"command": "bench.py " + " ".join(sys.argv[1:]), "machine": machine(), "time": time.strftime("%FT%TZ", time.gmtime())}
+        self.fixed = {"command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]), "machine": machine(), "time": time.strftime("%FT%TZ", time.gmtime())}
 
     def add(self, what, ours, peer, peer_name, unit, **about):
         if ours is None or peer is None:

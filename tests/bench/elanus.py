@@ -162,7 +162,10 @@ class Collection:
 
     def use(self, k, params, filter=None):
         self.options.topk, self.options.params = k, json.dumps(params).encode()
-        self.options.filter = filter.encode() if filter else None
+        self.filter(filter)
+
+    def filter(self, text):
+        self.options.filter = text.encode() if text else None
 
     def explain(self):
         """How a search goes through the segments."""

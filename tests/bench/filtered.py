@@ -26,7 +26,9 @@ BATCH = 5000
 
 
 class FilteredElanus(Elanus):
-    ways = ("itself",)
+    # It remembers what filters said of its rows: as they are asked again, and (`each_call`) as none was asked before.
+    ways, way = ("kept", "each_call"), "kept"
+    asked = 0
     fields = {
         "text": {"data_type": "VARCHAR", "max_length": 100},
         "number": {"data_type": "INT64", "nullable": True},
@@ -58,6 +60,13 @@ class FilteredElanus(Elanus):
     def use(self, k, params, threads):
         super().use(k, params, threads)
         self.collection.use(k, params, self.text)
+
+    def one(self, i):
+        if self.way == "each_call" and self.text:
+            # Another filter, of the same rows and one condition more.
+            self.asked += 1
+            self.collection.filter(f"({self.text}) and id >= -{self.asked}")
+        return super().one(i)
 
     def choice(self):
         """How the planner goes about it, of the largest segment."""

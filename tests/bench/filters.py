@@ -1,10 +1,12 @@
 """Topic `filters` of bench.py: searches behind the real predicates of predicates.py, beside the peers and beside our own
 search without a filter.
 
-Ours reads the text of the predicate in each call, as its users do, and searches with its default parameters. A peer gets the
+Ours reads the text of the predicate in each call, as its users do, and searches with its default parameters. It remembers what a
+filter said of rows that do not change (`our_way` kept), so it is timed with a filter that was never asked before, too (each_call). A peer gets the
 cheapest parameters that reach a recall of 0.95 (`at` 0.95) and those that reach ours (`at` ours), or where it reaches neither its
 highest (`at` most). Engines that only take a set of rows have it made before the calls (`way` prebuilt), and once more in each of
-them from the predicate by pyarrow (`way` each_call). All build first, each in its own process; then each opens its index anew with
+them from the predicate by pyarrow (`way` each_call): the first is compared with our kept, the second with our each_call, and an engine that
+reads predicates with both. All build first, each in its own process; then each opens its index anew with
 one thread, and the timed rounds alternate. The median over queries and rounds counts.
 """
 import json
@@ -22,6 +24,8 @@ TYPES = ("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "DISKANN")
 # A predicate asks for more than a search without one does.
 MOST = {"ef": 4096, "search_list": 1000}
 TARGET = 0.95
+# What a peer's way is compared with.
+ALIKE = {"kept": "prebuilt", "each_call": "each_call"}
 EQUAL = 0.001  # of recall
 EXACT_QUERIES = 20  # tell whether a peer is exact; some take a second for each
 
@@ -61,7 +65,7 @@ def one_family(options, name, names, record):
         jobs = [chosen(options, live, s, family, predicate) for predicate in names]
         times = rounds(options, live, jobs)
         for job, found in zip(jobs, times[1:]):
-            write(record, about, s, job, found, times[0][("elanus", None, None)], free)
+            write(record, about, s, job, found, times[0][("elanus", None, "kept")], free)
     for engine in live:
         engine.close()
         if not options.keep:
@@ -143,7 +147,7 @@ class Knob:
 def chosen(options, live, s, family, predicate):
     """What is timed behind a predicate: of each engine (name, at, way) its parameters and its recall."""
     ours = Knob(options, live[0], family, predicate).recall({})
-    job = {"predicate": predicate, "ours": ours, "runs": {("elanus", None, None): ({}, ours["recall"])}}
+    job = {"predicate": predicate, "ours": ours, "runs": {("elanus", None, way): ({}, ours["recall"]) for way in live[0].ways}}
     for engine in live[1:]:
         if engine.name == "zvec" and predicates.PREDICATES[predicate].zvec is None:
             continue
@@ -167,7 +171,7 @@ def chosen(options, live, s, family, predicate):
 
 def rounds(options, live, jobs):
     """Median microseconds: of our search without a filter, then of the runs of each job."""
-    jobs = [{"predicate": None, "runs": {("elanus", None, None): ({}, None)}}, *jobs]
+    jobs = [{"predicate": None, "runs": {("elanus", None, "kept"): ({}, None)}}, *jobs]
     seen = [{run: [] for run in job["runs"]} for job in jobs]
     by_name = {engine.name: engine for engine in live}
     for r in range(options.rounds):
@@ -181,12 +185,13 @@ def rounds(options, live, jobs):
 
 
 def write(record, about, s, job, times, free_us, free_recall):
-    ours, us = job["ours"], times[("elanus", None, None)]
+    ours, us = job["ours"], {way: us for (name, _, way), us in times.items() if name == "elanus"}
     allowed = int((predicates.mask(predicates.table(), job["predicate"])).sum())
     about = {**about, "threads": 1, "filter": job["predicate"], "expression": predicates.PREDICATES[job["predicate"]].elanus,
              "allowed": allowed, "our_recall": round(ours["recall"], 4), "our_choice": ours["choice"]}
-    record.add("filtered_us", us, free_us, "unfiltered", "us", **about, peer_recall=round(free_recall, 4))
-    for (name, at, way), (params, recall) in job["runs"].items():
-        if name != "elanus":
-            record.add("filtered_us", us, times[(name, at, way)], name, "us", **about, at=at, way=way, peer_params=params,
-                       peer_recall=round(recall, 4))
+    for our_way, our_us in us.items():
+        record.add("filtered_us", our_us, free_us, "unfiltered", "us", **about, our_way=our_way, peer_recall=round(free_recall, 4))
+        for (name, at, way), (params, recall) in job["runs"].items():
+            if name != "elanus" and way in (ALIKE[our_way], "itself"):
+                record.add("filtered_us", our_us, times[(name, at, way)], name, "us", **about, our_way=our_way, at=at, way=way,
+                           peer_params=params, peer_recall=round(recall, 4))

@@ -74,22 +74,24 @@ def filters():
     newest = {}
     for r, _ in records():
         if r["topic"] == "filters":
-            newest.setdefault((r["index_type"], r["allowed"], r["filter"], r["scalar_indexes"]), {})[(r["peer_name"], r.get("at"), r.get("way"))] = r
+            key = (r["index_type"], r["allowed"], r["filter"], r["scalar_indexes"], r["our_way"])
+            newest.setdefault(key, {})[(r["peer_name"], r.get("at"), r.get("way"))] = r
     if not newest:
         return ""
-    text = "\n## Behind filters\n\nReal predicates of minilm-text-384-cos with exact ground truth; median us of a query, one at a time on one thread. Ours reads the\n"
-    text += "text of the predicate in each call and has its default parameters. A peer has the cheapest parameters that reach the recall named\n"
-    text += "(`most`: its highest reaches neither 0.95 nor ours); `prebuilt`: its set of rows was made beforehand, `each_call`: in each call,\n"
-    text += "by pyarrow, as ours does. In brackets the ratio, above 1 where ours is faster, and for `unfiltered` our own search without one.\n\n"
-    text += "| index | filter | rows | ours: recall@10 | us | way | unfiltered us | peers |\n"
-    text += "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
-    for (index, allowed, name, indexed), peers in sorted(newest.items()):
+    text = "\n## Behind filters\n\nReal predicates of minilm-text-384-cos with exact ground truth; median us of a query, one at a time on one thread. Ours has its\n"
+    text += "default parameters and reads the text of the predicate in each call; it remembers what a filter said of its rows (`kept`), and was\n"
+    text += "timed with filters that it had not seen, too (`each_call`). A peer has the cheapest parameters that reach the recall named (`most`: its\n"
+    text += "highest reaches neither 0.95 nor ours). Of those that only take a set of rows it was made beforehand (`prebuilt`), or in each\n"
+    text += "call by pyarrow. In brackets the ratio, above 1 where ours is faster, and for `unfiltered` our own search without a filter.\n\n"
+    text += "| index | filter | rows | ours: recall@10 | filter | us | way | unfiltered us | peers |\n"
+    text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    for (index, allowed, name, indexed, our_way), peers in sorted(newest.items(), key=lambda item: (*item[0][:4], item[0][4] != "kept")):
         r = next(iter(peers.values()))
         free = peers.pop(("unfiltered", None, None), None)
         cells = [f"{n} {way}, recall {p['peer_recall']:.3f} ({at}) {number(p['peer'])} ({p['ratio']:.2f})" for (n, at, way), p in peers.items()]
         own = f"{number(free['peer'])} ({free['ratio']:.2f})" if free else ""
-        text += (f"| {index}{' and scalar indexes' if indexed else ''} | `{r['expression']}` | {allowed:,} | {r['our_recall']:.3f} | {number(r['ours'])} | "
-                 f"{r['our_choice']} | {own} | {'; '.join(cells)} |\n")
+        text += (f"| {index}{' and scalar indexes' if indexed else ''} | `{r['expression']}` | {allowed:,} | {r['our_recall']:.3f} | {our_way} | "
+                 f"{number(r['ours'])} | {r['our_choice']} | {own} | {'; '.join(cells)} |\n")
     return text
 
 
