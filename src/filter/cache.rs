@@ -73,7 +73,7 @@ impl Cache {
             return;
         }
         let memory = self.memory.spare(bytes).or_else(|| {
-            self.kept.write().pop_oldest()?;
+            take_oldest(&mut self.kept.write())?;
             self.memory.spare(bytes)
         });
         let Some(memory) = memory else { return };
@@ -83,7 +83,7 @@ impl Cache {
         // Another thread may have been as far at the same time.
         kept.retain(|kept| kept.key != entry.key);
         while kept.len() >= ANSWERS || kept.iter().map(|kept| kept.bytes).sum::<u64>() > BYTES - bytes {
-            kept.pop_oldest();
+            take_oldest(&mut kept);
         }
         kept.push(entry);
     }
@@ -100,16 +100,10 @@ impl Spare for Cache {
     }
 }
 
-trait Oldest {
-    /// Takes out the answer that was not asked for the longest, if there is one.
-    fn pop_oldest(&mut self) -> Option<Kept>;
-}
-
-impl Oldest for Vec<Kept> {
-    fn pop_oldest(&mut self) -> Option<Kept> {
-        let oldest = (0..self.len()).min_by_key(|&at| self[at].asked.load(Ordering::Relaxed))?;
-        Some(self.swap_remove(oldest))
-    }
+/// Takes out the answer that was not asked for the longest, if there is one.
+fn take_oldest(kept: &mut Vec<Kept>) -> Option<Kept> {
+    let oldest = (0..kept.len()).min_by_key(|&at| kept[at].asked.load(Ordering::Relaxed))?;
+    Some(kept.swap_remove(oldest))
 }
 
 /// The predicate, written down: equal keys are of equal predicates. `None` for one that is evaluated sooner than it is

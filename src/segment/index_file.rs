@@ -9,7 +9,7 @@ use crate::segment::slot::Slot;
 use crate::segment::{Reservation, Rows, Shared, container};
 use crate::storage::blocks;
 use crate::storage::checked::{self, CheckedFile};
-use crate::storage::memory::Residence;
+use crate::storage::residence::Residence;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

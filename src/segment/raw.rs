@@ -3,7 +3,7 @@
 use crate::batch;
 use crate::error::{Error, Result};
 use crate::schema::{DataType, Field, Schema, float_item};
-use crate::storage::memory;
+use crate::storage::residence;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, make_array};
@@ -82,7 +82,8 @@ pub fn value_buffers(field: &Field) -> usize {
 pub fn copied(field: &Field, column: &ArrayRef) -> Result<ArrayRef> {
     let mut buffers = Vec::new();
     of_column(field, column, &mut buffers);
-    let copies: Vec<Buffer> = buffers.iter().map(|buffer| memory::copied(buffer)).collect::<Result<_>>()?;
+    let copies: Vec<Buffer> =
+        buffers.iter().map(|buffer| residence::copied(buffer)).collect::<Result<_>>()?;
     self::column(field, column.len(), &mut copies.into_iter()).map(make_array)
 }
 

@@ -7,7 +7,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::storage::blocks;
-use crate::storage::memory::{self, Residence};
+use crate::storage::residence::{self, Residence};
 use crate::storage::stamp::{Stamp, place, u32_at, u64_at};
 use crate::storage::vfs::{AppendFile, Vfs};
 use arrow_buffer::Buffer;
@@ -257,7 +257,7 @@ impl CheckedFile {
 
     /// All bytes, read into memory; what was verified is what is there.
     fn read(&self) -> Result<Buffer> {
-        memory::filled(usize::try_from(self.len).unwrap_or(usize::MAX), |out| {
+        residence::filled(usize::try_from(self.len).unwrap_or(usize::MAX), |out| {
             let chunks = out.par_chunks_mut(CHUNK).enumerate();
             let read = |(at, chunk): (usize, &mut [u8])| self.read_verified((at * CHUNK) as u64, chunk);
             first_failure(chunks.map(|chunk| read(chunk).err()))

@@ -10,11 +10,11 @@ pub mod disk;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
 pub mod manifest;
-pub mod memory;
 mod mmap;
 #[cfg(target_os = "linux")]
 pub mod pages;
 mod pread;
+pub mod residence;
 pub mod spill;
 mod stamp;
 #[cfg(target_os = "linux")]

@@ -1,8 +1,8 @@
 //! An allocator that gives large blocks back to the system.
 //!
-//! malloc keeps what was freed: glibc raises its limit for blocks of their own to 32 MiB as soon as such blocks come and go, so that
-//! the buffers of inserts, seals and merges stay in the process' heap for good. The C library takes this allocator, hosts that are written
-//! in Rust choose their own.
+//! malloc keeps what was freed: glibc raises its limit for blocks of their own to 32 MiB as soon as such blocks come and
+//! go, so that the buffers of inserts, seals and merges stay in the process' heap for good. The C library takes this
+//! allocator, hosts that are written in Rust choose their own.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +10,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
 use std::ptr;
 
-/// Blocks of at least so many bytes are mappings of their own. Below, the page faults of fresh memory cost more than what could be kept.
+/// Blocks of at least so many bytes are mappings of their own. Below, the page faults of fresh memory cost more than what
+/// could be kept.
 pub const LARGE: usize = 1 << 20;
 /// No system that this runs on has smaller pages.
 const PAGE: usize = 4096;
@@ -39,8 +40,8 @@ fn map(size: usize) -> *mut u8 {
     if start == libc::MAP_FAILED { ptr::null_mut() } else { start.cast() }
 }
 
-// SAFETY: blocks come from `System` or from mappings of their own, by their layout alone; a mapping is page-aligned, at least as long as
-// asked for and lives until it is unmapped. Nothing here panics.
+// SAFETY: blocks come from `System` or from mappings of their own, by their layout alone; a mapping is page-aligned, at
+// least as long as asked for and lives until it is unmapped. Nothing here panics.
 unsafe impl GlobalAlloc for Pages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_mapped(layout.size(), layout.align()) {
@@ -60,8 +61,8 @@ unsafe impl GlobalAlloc for Pages {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if is_mapped(layout.size(), layout.align()) {
-            // SAFETY: `block` is a mapping of `layout.size()` bytes that the caller uses no more. It cannot fail in a way that matters:
-            // what stays mapped is lost, as with any free.
+            // SAFETY: `block` is a mapping of `layout.size()` bytes that the caller uses no more. It cannot fail in a way
+            // that matters: what stays mapped is lost.
             unsafe { libc::munmap(block.cast::<c_void>(), layout.size()) };
             return;
         }
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_is_freed_is_unmapped() {
-        // Larger than what glibc would ever keep as its own, so nobody else maps something there in between unless by bad luck: tried often.
+        // By bad luck another thread maps something there in between: tried often.
         let layout = layout(256 * LARGE, 64);
         let gone = (0..20).any(|_| {
             // SAFETY: freed once; its address is only asked about afterwards.
