@@ -63,8 +63,8 @@ filters: ## recall of every type on the large sets, and under the real filters o
 	ELANUS_LARGE_SETS=$(abspath $(LARGE)) $(CARGO) test --locked --config profile.dev.opt-level=3 --target-dir target/o3 \
 		-p elanus --test kinds -- --ignored --nocapture --test-threads 1
 
-filter-speed: ## a filter over 10,000,000 rows, beside pyarrow and DuckDB (BENCH_PYTHON: a Python that has both)
-	$(CARGO) test --locked --config profile.dev.opt-level=3 --target-dir target/o3 -p elanus --test it filter_speed -- --ignored --nocapture
+filter-speed: stage ## a filter over 10,000,000 rows beside pyarrow and DuckDB; ARGS go to tests/bench/evaluation.py
+	tests/bench/run.sh evaluation $(ARGS)
 
 peers: ## exported files read by pyarrow and DuckDB, theirs imported (BENCH_PYTHON: a Python that has both)
 	tests/peers.sh

@@ -35,7 +35,7 @@ class Elanus:
         self.collection.use(10, {"ef": 64})
 
     def search(self, q):
-        return self.collection.search(q.ctypes.data, 1)[0]
+        return self.collection.search(q.ctypes.data, 1)[0].copy()
 
 
 class Zvec:

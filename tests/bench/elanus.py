@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-INT64, VARCHAR, ARRAY, BINARY_VECTOR, FLOAT_VECTOR = 5, 21, 22, 100, 101
+INT32, INT64, VARCHAR, ARRAY, BINARY_VECTOR, FLOAT_VECTOR = 4, 5, 21, 22, 100, 101
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NUMBERS = {"bool": c.c_bool, "float": c.c_float, "double": c.c_double, "size_t": c.c_size_t}
 NUMBERS |= {f"{sign}int{bits}_t": getattr(c, f"c_{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -98,6 +98,12 @@ def numbers(name, values):
     return column, (data, valid)
 
 
+def integers(name, values):
+    """A column of an array of int32 or int64, none null."""
+    kind = {np.dtype(np.int32): INT32, np.dtype(np.int64): INT64}[values.dtype]
+    return Column(c.sizeof(Column), kind, name.encode(), values.ctypes.data, count=len(values)), values
+
+
 def places(lengths):
     """Where each of them starts, one after the other, and where the last ends."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)
@@ -126,7 +132,9 @@ class Collection:
         self.library, self.handle, self.dim, self.binary = library, handle, dim, binary
         self.searches = library.collection_search_binary if binary else library.collection_search
         self.options = SearchOptions(size=c.sizeof(SearchOptions), topk=10, round_decimal=-1)
+        self.asked = c.byref(self.options)
         self.error = c.c_void_p()
+        self.ids = np.empty((0, 0), np.int64)
 
     def insert(self, first, vectors, columns=()):
         """`columns`: of the other fields, made by numbers(), texts() and lists()."""
@@ -167,6 +175,11 @@ class Collection:
     def filter(self, text):
         self.options.filter = text.encode() if text else None
 
+    def count(self, filter):
+        count = c.c_uint64()
+        self.library.call(self.library.collection_count_matching, self.handle, filter.encode(), None, c.byref(count))
+        return count.value
+
     def explain(self):
         """How a search goes through the segments."""
         text = self.library.call(self.library.collection_explain, self.handle, b"v", c.byref(self.options))
@@ -175,24 +188,28 @@ class Collection:
         return plan
 
     def search(self, address, nq):
-        """The ids of `nq` queries at `address`: an array, nq x k, -1 where there were fewer."""
+        """The ids of `nq` queries at `address`: an array, nq x k, -1 where there were fewer. The next call overwrites it."""
         library, k = self.library, self.options.topk
-        found = self.searches(self.handle, b"v", address, nq, self.dim, c.byref(self.options), self.error)
+        found = self.searches(self.handle, b"v", address, nq, self.dim, self.asked, self.error)
         if not found:
             text = library.error_message(self.error).decode()
             library.error_free(self.error)
             self.error = c.c_void_p()
             raise Failed(text)
+        if self.ids.shape != (nq, k):
+            self.ids = np.empty((nq, k), np.int64)
+            self.ids_address = self.ids.ctypes.data
         count = library.result_count(found)
-        ids = np.empty(count, np.int64)
-        c.memmove(ids.ctypes.data, library.result_ids_int64(found), 8 * count)
-        if count != nq * k:
+        if count == nq * k:
+            c.memmove(self.ids_address, library.result_ids_int64(found), 8 * count)
+        else:
+            self.ids[:] = -1
+            ids = np.frombuffer(c.string_at(library.result_ids_int64(found), 8 * count), np.int64)
             at = np.frombuffer(c.string_at(library.result_offsets(found), 8 * (nq + 1)), np.uint64).astype(np.int64)
-            short, ids = ids, np.full(nq * k, -1, np.int64)
             for i in range(nq):
-                ids[i * k:i * k + at[i + 1] - at[i]] = short[at[i]:at[i + 1]]
+                self.ids[i, :at[i + 1] - at[i]] = ids[at[i]:at[i + 1]]
         library.result_free(found)
-        return ids.reshape(nq, k)
+        return self.ids
 
     def free(self):
         self.library.collection_free(self.handle)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the peers' environments (once, below target/), unpacks the large sets where they are, measures, renders, draws.
-# `run.sh scale ...` and `run.sh churn ...` run those scripts instead. Arguments go to bench.py: --topics ivf,graphs,trees,disk,binary,filters --sets minilm-10k --families IVF_PQ --small ...
+# `run.sh scale|churn|evaluation ...` runs that script instead. Arguments go to bench.py: --topics ivf,graphs,trees,disk,binary,filters --sets minilm-10k --families IVF_PQ --small ...
 # BENCH_PYTHON and BENCH_PYTHON_NUMPY1 name other interpreters that have the peers already, BENCH_DATA the expanded sets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -29,7 +29,7 @@ if [ -e "$large/expand.py" ] && [ "$BENCH_DATA" = target/bench-data ] && [ ! -e 
     touch target/bench-data/ready-4
 fi
 script=bench
-case ${1:-} in scale | churn) script=$1; shift ;; esac
+case ${1:-} in scale | churn | evaluation) script=$1; shift ;; esac
 "$python" "$here/$script.py" "$@"
 if "$python" -c 'import matplotlib' 2>/dev/null; then "$python" "$here/plot.py"; fi
 "$python" "$here/render.py"

@@ -11,7 +11,6 @@ mod data;
 mod durable;
 mod exchange;
 mod filter;
-mod filter_speed;
 mod flip;
 mod indexes;
 mod kept_filters;
