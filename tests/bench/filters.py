@@ -23,6 +23,7 @@ from filtered import filtered_engines
 TYPES = ("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "DISKANN")
 # A predicate asks for more than a search without one does.
 MOST = {"ef": 4096, "search_list": 1000}
+REFUSES_MORE = {("zvec", "ef"): 2048}
 TARGET = 0.95
 # What a peer's way is compared with.
 ALIKE = {"kept": "prebuilt", "each_call": "each_call"}
@@ -105,7 +106,8 @@ class Knob:
         exact = family.knob is None and engine.name != "elanus"
         self.queries = min(options.queries, EXACT_QUERIES) if exact else options.queries
         self.low = family.low
-        self.high = MOST.get(family.knob) or (family.high(s) if s else None)
+        most = MOST.get(family.knob) or (family.high(s) if s else None)
+        self.high = REFUSES_MORE.get((engine.name, family.knob), most)
 
     def recall(self, params):
         key = json.dumps(params)
