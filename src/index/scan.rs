@@ -32,8 +32,8 @@ const EXACT_COST_TESTS: f64 = 64.0;
 const EXACT_COST_BITS: f64 = 256.0;
 /// Codes that are scored one by one, but asked for together.
 pub const AT_ONCE: usize = 256;
-/// In a block of which fewer than one row in so many is allowed, codes are scored one by one.
-pub const SPARSE: usize = 4;
+/// In a block of which fewer than one row in so many is allowed, codes are scored one by one: each costs about twice as much then.
+pub const SPARSE: usize = 2;
 
 /// One query on its way through the codes.
 pub struct Seeker {

@@ -69,13 +69,20 @@ def comparisons():
     return text + "\n".join(rows) + "\n" + filters() + scale()
 
 
-def filters():
-    """Searches behind predicates: results/*-filters.jsonl, written by filters.py."""
+def newest_filters():
+    """Searches behind predicates (results/*-filters.jsonl, written by filters.py): of each index type, predicate and way of
+    ours the newest record of each peer's way."""
     newest = {}
     for r, _ in records():
         if r["topic"] == "filters":
             key = (r["index_type"], r["allowed"], r["filter"], r["scalar_indexes"], r["our_way"])
             newest.setdefault(key, {})[(r["peer_name"], r.get("at"), r.get("way"))] = r
+    return newest
+
+
+def filters():
+    """Beside the peers."""
+    newest = newest_filters()
     if not newest:
         return ""
     text = "\n## Behind filters\n\nReal predicates of minilm-text-384-cos with exact ground truth; median us of a query, one at a time on one thread. Ours has its\n"
@@ -150,6 +157,27 @@ def measured():
     return text
 
 
+def behind_filters():
+    """Our own searches behind predicates."""
+    types, rows = {}, {}
+    for (index, allowed, name, indexed, our_way), peers in newest_filters().items():
+        free = peers.get(("unfiltered", None, None))
+        if free and not indexed:
+            types[index] = free["peer"]
+            row = rows.setdefault((allowed, free["expression"]), {}).setdefault(index, {"recall": free["our_recall"]})
+            row[our_way] = free["ours"]
+    if not rows:
+        return ""
+    text = "\n**Behind filters** (minilm-text-384-cos: 150,000 x 384, COSINE, k = 10, default parameters): recall@10, microseconds of a query on one\n"
+    text += "thread with a filter that was asked before / never\n\n"
+    text += f"| filter | rows | {' | '.join(types)} |\n| --- | --- |{' --- |' * len(types)}\n"
+    text += f"| none | 150,000 | {' | '.join(number(us) for us in types.values())} |\n"
+    for (allowed, expression), row in sorted(rows.items()):
+        cells = [f"{r['recall']:.3f}, {number(r['kept'])} / {number(r['each_call'])}" for r in (row[t] for t in types)]
+        text += f"| `{expression}` | {allowed:,} | {' | '.join(cells)} |\n"
+    return text
+
+
 def write(path, text, check):
     old = open(path, encoding="utf-8").read() if os.path.exists(path) else None
     if old == text:
@@ -168,7 +196,7 @@ def main():
     page = open(GUIDE, encoding="utf-8").read()
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
-    fresh &= write(GUIDE, before + BEGIN + measured() + END + after, check)
+    fresh &= write(GUIDE, before + BEGIN + measured() + behind_filters() + END + after, check)
     sys.exit(0 if fresh else 1)
 
 

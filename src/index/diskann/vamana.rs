@@ -132,7 +132,7 @@ fn choose(linker: &Linker, node: u32, links: &[u32], shape: Shape, worker: &mut 
     worker.candidates.clear();
     worker.add_links(space, links);
     let Worker { target, selector, candidates, .. } = worker;
-    candidates.sort_unstable_by(Scored::order);
+    candidates.sort_unstable();
     if candidates.len() <= list.len() {
         fill(list, candidates.iter().map(|link| link.node));
     } else {

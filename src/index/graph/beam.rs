@@ -3,21 +3,22 @@
 //!
 //! This is Algorithm 2 of Malkov & Yashunin 2016 with its two heaps replaced by one sorted array (as in DiskANN and
 //! NSG): an insertion moves a few hundred bytes, which is cheaper than the sifting of two heaps, and "is there anything
-//! nearer left" is a cursor.
+//! nearer left" is a cursor. Nodes that a filter hides are no hits and may be many: those wait for their expansion in a heap.
 
 use crate::kernel;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// Ends a list of links that is shorter than its place.
 pub const EMPTY: u32 = u32::MAX;
-/// A graph has at most this many nodes: the pool keeps two flags beside a node's number.
-pub const MAX_NODES: usize = 1 << 30;
+/// A graph has at most this many nodes: the pool keeps a flag beside a node's number.
+pub const MAX_NODES: usize = 1 << 31;
 
 /// Nodes that a scan scores together.
 const SCANNED_AT_ONCE: usize = 256;
 
 const EXPANDED: u32 = 1 << 31;
-const ALLOWED: u32 = 1 << 30;
-const NODE: u32 = ALLOWED - 1;
+const NODE: u32 = EXPANDED - 1;
 
 /// The links of one layer of a graph: `degree` places a node, filled from the front, [`EMPTY`] behind.
 #[derive(Clone, Copy)]
@@ -46,89 +47,118 @@ pub trait Score {
 }
 
 /// A node and its score.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Scored {
     pub score: f32,
     pub node: u32,
 }
 
-impl Scored {
-    /// The order by score, then by node.
-    pub fn order(&self, other: &Scored) -> std::cmp::Ordering {
+/// By score, then by node.
+impl Ord for Scored {
+    fn cmp(&self, other: &Scored) -> std::cmp::Ordering {
         self.score.total_cmp(&other.score).then(self.node.cmp(&other.node))
     }
 }
 
-/// The candidates of one search, best first. Nodes that are not allowed lead the way but are not counted: the pool
-/// reaches as far as the `wanted`-th allowed node.
+impl PartialOrd for Scored {
+    fn partial_cmp(&self, other: &Scored) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Scored {
+    fn eq(&self, other: &Scored) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Scored {}
+
+/// The candidates of one search. Nodes that are not allowed lead the way as far as the `wanted`-th allowed node.
 #[derive(Default)]
 pub struct Pool {
-    /// Sorted by score; `node` carries the flags.
+    /// The best allowed nodes, at most `wanted`, sorted by score; `node` carries the flag.
     entries: Vec<Scored>,
     /// No entry before this one waits for its expansion.
     cursor: usize,
     wanted: usize,
-    allowed: usize,
+    /// Nodes that are not allowed and wait for their expansion.
+    hidden: BinaryHeap<Reverse<Scored>>,
+    /// How many nodes [`Pool::next`] took, and how many of them are allowed.
+    taken: usize,
+    taken_allowed: usize,
 }
 
 impl Pool {
     /// Forgets everything; the next search wants so many allowed nodes.
     pub fn reset(&mut self, wanted: usize) {
         self.entries.clear();
+        self.hidden.clear();
         self.cursor = 0;
         self.wanted = wanted.max(1);
-        self.allowed = 0;
+        (self.taken, self.taken_allowed) = (0, 0);
     }
 
     /// Takes a node in, if it is near enough. Each node is inserted once.
     pub fn insert(&mut self, score: f32, node: u32, allowed: bool) {
-        let full = self.allowed >= self.wanted;
-        if full && self.entries.last().is_some_and(|worst| score >= worst.score) {
+        if self.is_beyond(score) {
+            return;
+        }
+        if !allowed {
+            self.hidden.push(Reverse(Scored { score, node }));
             return;
         }
         let at = self.entries.partition_point(|e| e.score <= score);
-        self.entries.insert(at, Scored { score, node: if allowed { node | ALLOWED } else { node } });
+        self.entries.truncate(self.wanted - 1);
+        self.entries.insert(at, Scored { score, node });
         self.cursor = self.cursor.min(at);
-        self.allowed += usize::from(allowed);
-        while self.allowed >= self.wanted
-            && let Some(last) = self.entries.last()
-        {
-            let counts = last.node & ALLOWED != 0;
-            if counts && self.allowed == self.wanted {
-                break;
-            }
-            self.allowed -= usize::from(counts);
-            self.entries.pop();
-        }
     }
 
     /// Takes the nearest node that was not expanded yet.
     pub fn next(&mut self) -> Option<u32> {
+        let hidden = self.nearest_hidden();
         while let Some(entry) = self.entries.get_mut(self.cursor) {
-            self.cursor += 1;
             if entry.node & EXPANDED == 0 {
+                if hidden.is_some_and(|hidden| hidden.score < entry.score) {
+                    break;
+                }
+                let node = entry.node;
                 entry.node |= EXPANDED;
-                return Some(entry.node & NODE);
+                self.cursor += 1;
+                self.taken += 1;
+                self.taken_allowed += 1;
+                return Some(node);
             }
+            self.cursor += 1;
         }
-        None
+        hidden?;
+        self.taken += 1;
+        self.hidden.pop().map(|Reverse(hidden)| hidden.node)
     }
 
     /// What [`Pool::next`] would take.
     fn peek(&self) -> Option<u32> {
         let waiting = self.entries[self.cursor..].iter().find(|entry| entry.node & EXPANDED == 0);
-        waiting.map(|entry| entry.node & NODE)
+        waiting.copied().into_iter().chain(self.nearest_hidden()).min().map(|next| next.node)
+    }
+
+    fn nearest_hidden(&self) -> Option<Scored> {
+        self.hidden.peek().map(|&Reverse(hidden)| hidden).filter(|hidden| !self.is_beyond(hidden.score))
+    }
+
+    /// Whether a score is no better than that of the last node wanted.
+    fn is_beyond(&self, score: f32) -> bool {
+        self.entries.len() >= self.wanted && self.entries.last().is_some_and(|worst| score >= worst.score)
     }
 
     /// How many allowed nodes it holds.
     pub fn found(&self) -> usize {
-        self.allowed
+        self.entries.len()
     }
 
     /// The allowed nodes, best first.
     pub fn hits(&self) -> impl Iterator<Item = Scored> {
-        let allowed = self.entries.iter().filter(|e| e.node & ALLOWED != 0);
-        allowed.map(|e| Scored { score: e.score, node: e.node & NODE })
+        self.entries.iter().map(|e| Scored { score: e.score, node: e.node & NODE })
     }
 }
 
@@ -171,12 +201,22 @@ pub enum End {
     GaveUp,
 }
 
+/// How far a search has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Walked {
+    pub scored: usize,
+    pub expanded: usize,
+    /// Of the nodes expanded those that are allowed.
+    pub allowed: usize,
+}
+
 /// A best-first search and the memory it reuses.
 #[derive(Default)]
 pub struct Beam {
     pub pool: Pool,
     visited: Visited,
     fresh: Vec<u32>,
+    allowed: Vec<bool>,
     scores: Vec<f32>,
     /// Nodes scored by the search so far.
     scored: usize,
@@ -184,7 +224,7 @@ pub struct Beam {
 
 impl Beam {
     /// Searches `links` from `entries` for the `wanted` best nodes that `allow` lets through; they end up in `pool`.
-    /// `go_on` is asked before each expansion with the number of nodes scored so far.
+    /// `go_on` is asked before each expansion.
     pub fn search(
         &mut self,
         links: Links,
@@ -192,7 +232,7 @@ impl Beam {
         entries: &[u32],
         wanted: usize,
         allow: impl Fn(u32) -> bool,
-        go_on: impl Fn(usize) -> bool,
+        go_on: impl Fn(Walked) -> bool,
     ) -> End {
         self.visited.reset(links.table.len() / links.degree);
         self.pool.reset(wanted);
@@ -205,7 +245,8 @@ impl Beam {
         }
         self.admit(score, &allow);
         while let Some(node) = self.pool.next() {
-            if !go_on(self.scored) {
+            let Pool { taken, taken_allowed, .. } = self.pool;
+            if !go_on(Walked { scored: self.scored, expanded: taken, allowed: taken_allowed }) {
                 return End::GaveUp;
             }
             // If no neighbour turns out to be nearer, this one is next.
@@ -267,7 +308,7 @@ impl Beam {
             let neighbours = links.of(best.node);
             score.score(neighbours, &mut self.scores);
             let scored = neighbours.iter().zip(&self.scores).map(|(&node, &score)| Scored { score, node });
-            match scored.min_by(Scored::order).filter(|next| next.score < best.score) {
+            match scored.min().filter(|next| next.score < best.score) {
                 Some(next) => best = next,
                 None => return best.node,
             }
@@ -275,10 +316,13 @@ impl Beam {
     }
 
     fn admit(&mut self, score: &impl Score, allow: &impl Fn(u32) -> bool) {
+        // All at once: what they ask of the memory then comes at once too.
+        self.allowed.clear();
+        self.allowed.extend(self.fresh.iter().map(|&node| allow(node)));
         score.score(&self.fresh, &mut self.scores);
         self.scored += self.fresh.len();
-        for (&node, &score) in self.fresh.iter().zip(&self.scores) {
-            self.pool.insert(score, node, allow(node));
+        for ((&node, &score), &allowed) in self.fresh.iter().zip(&self.scores).zip(&self.allowed) {
+            self.pool.insert(score, node, allowed);
         }
     }
 }
@@ -331,11 +375,14 @@ mod tests {
         beam.search(links, &Line(50.2), &[3], 4, |n| n % 10 == 0, |_| true);
         assert_eq!(nodes(&beam), [50, 60, 40, 70]);
         assert_eq!(beam.pool.found(), 4);
-        beam.search(links, &Line(99.0), &[3, 98, 3], 1, |n| n == 99, |scored| scored < 8);
+        beam.search(links, &Line(99.0), &[3, 98, 3], 1, |n| n == 99, |walked| walked.scored < 8);
         assert_eq!(nodes(&beam), [99]);
         beam.search(links, &Line(50.2), &[3], 4, |n| n == 99, |_| true);
         assert_eq!(nodes(&beam), [99]);
-        assert_eq!(beam.search(links, &Line(50.2), &[3], 4, |n| n == 99, |scored| scored < 20), End::GaveUp);
+        assert_eq!(
+            beam.search(links, &Line(50.2), &[3], 4, |n| n == 99, |walked| walked.scored < 20),
+            End::GaveUp
+        );
     }
 
     #[test]

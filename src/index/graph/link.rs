@@ -69,7 +69,7 @@ impl<'a, P: Points> Linker<'a, P> {
     pub fn take_in(&self, table: &mut Table, mut reverse: Vec<Reverse>, rule: Rule) {
         let (degree, links) = (table.degree, table.links());
         let lists = self.context.pool.install(|| {
-            reverse.par_sort_unstable_by(|a, b| a.from.cmp(&b.from).then(a.to.order(&b.to)));
+            reverse.par_sort_unstable_by(|a, b| a.from.cmp(&b.from).then(a.to.cmp(&b.to)));
             let groups: Vec<&[Reverse]> = reverse.chunk_by(|a, b| a.from == b.from).collect();
             let mut lists = vec![EMPTY; groups.len() * degree];
             let merge = |(group, list): (&&[Reverse], &mut [u32])| {
@@ -103,7 +103,7 @@ impl<'a, P: Points> Linker<'a, P> {
         self.space.aim_at_node(node, &mut worker.target);
         worker.add_links(self.space, old);
         let Worker { target, selector, candidates, .. } = worker;
-        candidates.sort_unstable_by(Scored::order);
+        candidates.sort_unstable();
         let own = self.space.score_one(target, node);
         selector.select(self.space, candidates, own, rule);
         fill(list, selector.kept.iter().map(|kept| kept.node));

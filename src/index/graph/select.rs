@@ -118,7 +118,7 @@ mod tests {
         space.aim_at_node(0, &mut base);
         let scored = |&node: &u32| Scored { score: space.score_one(&base, node), node };
         let mut candidates: Vec<Scored> = rows[1..].iter().map(scored).collect();
-        candidates.sort_unstable_by(Scored::order);
+        candidates.sort_unstable();
         let mut selector = Selector::default();
         selector.select(&space, &candidates, space.score_one(&base, 0), rule);
         selector.kept.iter().map(|kept| kept.node).collect()
@@ -179,7 +179,7 @@ mod tests {
             let own = space.score_one(&base, 0);
             let scored = |&node: &u32| Scored { score: space.score_one(&base, node), node };
             let mut candidates: Vec<Scored> = rows[1..].iter().map(scored).collect();
-            candidates.sort_unstable_by(Scored::order);
+            candidates.sort_unstable();
             for (limit, alpha) in [(1, 1.0), (4, 1.0), (9, 1.2), (30, 3.0), (60, 20.0), (ROWS, 50.0)] {
                 let rule = Rule { limit, alpha };
                 selector.select(&space, &candidates, own, rule);

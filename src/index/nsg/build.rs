@@ -116,10 +116,10 @@ fn choose(
     *candidates = witness.met.into_inner();
     candidates.retain(|candidate| candidate.node != node);
     if candidates.len() > shape.candidate_pool_size {
-        candidates.select_nth_unstable_by(shape.candidate_pool_size, Scored::order);
+        candidates.select_nth_unstable(shape.candidate_pool_size);
         candidates.truncate(shape.candidate_pool_size);
     }
-    candidates.sort_unstable_by(Scored::order);
+    candidates.sort_unstable();
     selector.select(space, candidates, own, Rule::plain(shape.out_degree));
     selector.kept.iter().map(|kept| kept.node).collect()
 }
