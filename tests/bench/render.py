@@ -94,7 +94,7 @@ def filters():
     text += "| index | filter | rows | ours: recall@10 | filter | us | way | unfiltered us | peers |\n"
     text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
     for (index, allowed, name, indexed, our_way), peers in sorted(newest.items(), key=lambda item: (*item[0][:4], item[0][4] != "kept")):
-        r = next(iter(peers.values()))
+        r = max(peers.values(), key=lambda r: r["time"])
         free = peers.pop(("unfiltered", None, None), None)
         cells = [f"{n} {way}, recall {p['peer_recall']:.3f} ({at}) {number(p['peer'])} ({p['ratio']:.2f})" for (n, at, way), p in peers.items()]
         own = f"{number(free['peer'])} ({free['ratio']:.2f})" if free else ""

@@ -5,7 +5,7 @@ use crate::index::Probe;
 use std::sync::atomic::Ordering;
 
 /// What scoring a node on a walk costs, in scores of a scan: nodes lie apart, and each is looked up and put in its place.
-const WALK_COST: usize = 2;
+const WALK_COST: usize = 3;
 /// After so many expanded nodes a walk knows as much about the share of allowed ones as the filter did before.
 const TRUST: f64 = 32.0;
 /// What an exact score costs, in scores of a scan over codes: four times the bytes.
