@@ -4,13 +4,13 @@ use super::*;
 use arrow_array::builder::{Int32Builder, ListBuilder, StringBuilder};
 use std::fs;
 
-const SCHEMA: &str = r#"{"enable_dynamic_field":true,"fields":[{"name":"id","data_type":"Int64","is_primary":true},
+pub(super) const SCHEMA: &str = r#"{"enable_dynamic_field":true,"fields":[{"name":"id","data_type":"Int64","is_primary":true},
     {"name":"n","data_type":"Int32","nullable":true},{"name":"d","data_type":"VarChar","max_length":9,"default_value":"x"},
     {"name":"a","data_type":"Array","element_type":"Int32","max_capacity":5,"nullable":true},
     {"name":"s","data_type":"Array","element_type":"VarChar","max_capacity":5,"max_length":9},
     {"name":"v","data_type":"FloatVector","dim":2}]}"#;
 
-fn typed_rows(keys: std::ops::Range<i64>) -> RecordBatch {
+pub(super) fn typed_rows(keys: std::ops::Range<i64>) -> RecordBatch {
     let (mut numbers, mut texts) =
         (ListBuilder::new(Int32Builder::new()), ListBuilder::new(StringBuilder::new()));
     for key in keys.clone() {
@@ -45,7 +45,7 @@ fn typed_rows(keys: std::ops::Range<i64>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
 }
 
-fn whole(collection: &Collection) -> RecordBatch {
+pub(super) fn whole(collection: &Collection) -> RecordBatch {
     let fields = vec!["*", "$meta"];
     let all = QueryOptions { output_fields: fields, limit: Some(16384), ..QueryOptions::default() };
     collection.query("", &all).unwrap().columns
