@@ -146,19 +146,17 @@ fn milvus_rows(vector: &str) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-/// The columns, with JSON as values: others write its text in their own way.
-fn parsed(rows: &RecordBatch) -> Vec<Vec<String>> {
-    let mut all = Vec::new();
-    for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+/// The rows with JSON in one spelling: others write its text in their own.
+fn parsed(rows: &RecordBatch) -> RecordBatch {
+    let in_one_spelling = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap().to_string();
+    let schema = rows.schema();
+    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
         let texts = column.as_any().downcast_ref::<StringArray>();
-        let texts = texts.filter(|_| ["j", "$meta"].contains(&field.name().as_str()));
-        all.push(match texts {
-            Some(texts) => {
-                let value = |text| serde_json::from_str::<serde_json::Value>(text).unwrap().to_string();
-                texts.iter().map(|text| text.map_or_else(|| "none".to_owned(), value)).collect()
-            }
-            None => vec![format!("{column:?}"), column.len().to_string(), format!("{:?}", column.to_data())],
-        });
-    }
-    all
+        let json = texts.filter(|_| ["j", "$meta"].contains(&field.name().as_str()));
+        json.map_or_else(
+            || column.clone(),
+            |json| Arc::new(json.iter().map(|text| text.map(in_one_spelling)).collect::<StringArray>()),
+        )
+    });
+    RecordBatch::try_new(rows.schema(), columns.collect()).unwrap()
 }
