@@ -101,8 +101,8 @@ fn values_outside_the_limits() {
         "the dim (3) of field data(v) is not equal to schema dim (2)",
     );
     fails(&one("a", "1", texts(&["x"])), "field v holds FloatVector, got a column of Utf8");
-    let ints: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-    fails(&columns(Some(ints), texts(&["a"]), texts(&["1"]), good()), "field id holds Int64");
+    let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
+    fails(&columns(Some(flags), texts(&["a"]), texts(&["1"]), good()), "field id holds Int64");
     let nulls: ArrayRef = Arc::new(Int64Array::from(vec![None]));
     fails(&columns(Some(nulls), texts(&["a"]), texts(&["1"]), good()), "field id has a null at row 0");
     fails(&one("a", "1", good()).slice(0, 0), "greater than 0");
