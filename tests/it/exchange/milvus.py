@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from pymilvus import CollectionSchema
+from pymilvus import CollectionSchema, DataType
 from pymilvus.bulk_writer.constants import BulkFileType
 from pymilvus.bulk_writer.local_bulk_writer import LocalBulkWriter
 
@@ -17,6 +17,10 @@ def schema_of(name):
 
 
 def write(schema, rows, kind, path):
+    # The BulkWriter of 2.3 does not know them as the numbers that construct_from_dict leaves them.
+    for field in schema.fields:
+        if field.dtype == DataType.ARRAY:
+            field.element_type = DataType(field.element_type)
     writer = LocalBulkWriter(schema=schema, local_path=str(folder / "written"), segment_size=1 << 28, file_type=kind)
     for row in rows:
         row = dict(row)
