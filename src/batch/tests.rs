@@ -3,8 +3,8 @@ use crate::schema::MAX_JSON;
 use arrow_array::builder::{Float32Builder, ListBuilder};
 use arrow_array::types::Float32Type;
 use arrow_array::{
-    BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array,
-    LargeStringArray, StringArray,
+    BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Int64Array, LargeStringArray,
+    StringArray,
 };
 use arrow_schema::Field as ArrowField;
 
