@@ -1652,8 +1652,8 @@ ELANUS_API void elanus_result_free(elanus_result *result);
  *
  * Both structures are moved out of `array` and `schema`, whose `release` is NULL afterwards: on success and on
  * failure, even that of NULL for another argument. Float vectors are fixed-size lists of float32, binary vectors
- * fixed-size binaries, VARCHAR and JSON are utf8, arrays are lists. INT8, INT16 and
- * INT32 take wider integers whose values fit. Only fields that are nullable or have a default value take nulls.
+ * fixed-size binaries, VARCHAR and JSON are utf8, arrays are lists. Integers of any
+ * width are taken for those of the field if their values fit. Only fields that are nullable or have a default value take nulls.
  *
  * In a collection with `enable_dynamic_field` a column of any other name adds a dynamic key to the rows that are not null:
  * booleans, numbers, texts, lists and structs become JSON, texts of the extension type `arrow.json` are JSON already. A
@@ -1752,10 +1752,17 @@ typedef struct elanus_export_options {
     elanus_progress_callback progress;
     /** Handed to `progress` unchanged. */
     void *user_data;
+    /**
+     * Names of the partitions whose rows are written; NULL for all. A file does not say which partition a row was in: write
+     * one for each, and import it with `partition`. Not with a partition key, which deals the rows anew.
+     */
+    const char *const *partition_names;
+    /** How many names there are. */
+    size_t partition_name_count;
 } elanus_export_options;
 
 /** What elanus_export_options begins with: its size, and the defaults. */
-#define ELANUS_EXPORT_OPTIONS_INIT {sizeof(elanus_export_options), 0, NULL, NULL, NULL, NULL}
+#define ELANUS_EXPORT_OPTIONS_INIT {sizeof(elanus_export_options), 0, NULL, NULL, NULL, NULL, NULL, 0}
 
 /**
  * Inserts the rows of files, all of them or none: no search sees one before the call has succeeded, and after an error,
@@ -1767,7 +1774,11 @@ typedef struct elanus_export_options {
  * (of bytes for binary ones), JSON is the value itself or a string that holds it. `.json`: `{"rows":[...]}` or `[...]`
  * with such objects. This is the layout of Milvus' bulk import: https://milvus.io/docs/prepare-source-data.md
  *
- * @param paths      Files. Every field of the schema is in each, but a primary key with auto_id.
+ * A key of the object `$meta` may be the name of a field, which an insert refuses: a field that was added to a collection
+ * leaves such keys to the rows that had them.
+ *
+ * @param paths      Files. Every field of the schema is in each, but a primary key with auto_id; one that is nullable or
+ *                   has a default value may be left out, and so may the dynamic field.
  * @param path_count Not 0.
  * @param options    NULL for the defaults.
  * @param imported   Receives the number of rows; may be NULL.
@@ -1811,14 +1822,16 @@ ELANUS_API elanus_code elanus_collection_import_arrow(
  * pymilvus' `CollectionSchema.construct_from_dict()` reads, the rows are what its bulk import takes. And both come back:
  * elanus_collection_create() takes the schema, elanus_collection_import() the rows, and the contents are identical.
  *
- * It runs on the rows that were inserted when it started, oldest first, and never waits for writers.
+ * It runs on the rows that were inserted when it started, oldest first, and never waits for writers. It reads them as they
+ * are stored: released partitions and collections are exported too, and stay released.
  *
  * @param path     A file that does not exist, in a folder that does. Its name ends in `.parquet`, `.jsonl`, `.ndjson` or
  *                 `.json`, which is the format, as elanus_collection_import() has it. The schema's name ends in
- *                 `.schema.json` instead, and must not exist either.
+ *                 `.schema.json` instead, and must not exist either, but for the same schema.
  * @param options  NULL for the defaults: all rows.
  * @param exported Receives the number of rows; may be NULL.
- * @param error    Receives the failure; may be NULL. On failure, and until it is done, there is no file of that name.
+ * @param error    Receives the failure; may be NULL. On failure, and until it is done, there is no file of either name, but
+ *                 perhaps, where the process died, `.partial` ones, and the schema: the next export replaces them.
  *                 ELANUS_CODE_CANCELED when the progress callback said so.
  *
  * Safe beside any call. Since 0.1.

@@ -1,6 +1,6 @@
 //! Columns of arrays: lists of booleans, numbers or texts.
 
-use super::column::{no_nulls, typed as typed_column, wrong_type};
+use super::column::{first_not_finite, no_nulls, not_finite, typed as typed_column, wrong_type};
 use crate::error::{Error, Result};
 use crate::schema::Field;
 use arrow_array::cast::AsArray;
@@ -82,7 +82,7 @@ fn gather(values: &ArrayRef, ranges: &[Range<usize>]) -> Result<ArrayRef> {
     Ok(make_array(out.freeze()))
 }
 
-/// Checks the lengths of lists and of their texts.
+/// Checks the lengths of lists and of their texts, and that their numbers are some.
 pub fn check(field: &Field, lists: &ListArray) -> Result<()> {
     for (row, ends) in lists.value_offsets().windows(2).enumerate() {
         let length = (ends[1] - ends[0]) as usize;
@@ -92,6 +92,12 @@ pub fn check(field: &Field, lists: &ListArray) -> Result<()> {
                 field.name, field.max_capacity
             )));
         }
+    }
+    if let Some((at, value)) = first_not_finite(lists.values()) {
+        let row = lists.value_offsets().partition_point(|&end| end as usize <= at) - 1;
+        let index = at - lists.value_offsets()[row] as usize;
+        let place = format!("field {}, row {row}, array index {index}", field.name);
+        return Err(not_finite(value).within(place));
     }
     let Some(texts) = lists.values().as_string_opt::<i32>() else { return Ok(()) };
     for (row, ends) in lists.value_offsets().windows(2).enumerate() {

@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::schema::{DataType, Field, MAX_JSON, float_item};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
     Array, ArrayRef, FixedSizeListArray, Float32Array, GenericListArray, GenericStringArray, OffsetSizeTrait,
@@ -48,9 +49,10 @@ pub(super) fn typed(field: &Field, column: &ArrayRef) -> Result<ArrayRef> {
         DataType::VarChar | DataType::Json => Ok(Arc::new(strings(field, column)?)),
         DataType::Array => array::typed(field, column),
         _ if column.data_type() == &field.arrow_type() => Ok(column.clone()),
-        DataType::Int8 => narrowed::<Int8Type>(field, column),
-        DataType::Int16 => narrowed::<Int16Type>(field, column),
-        DataType::Int32 => narrowed::<Int32Type>(field, column),
+        DataType::Int8 => resized::<Int8Type>(field, column),
+        DataType::Int16 => resized::<Int16Type>(field, column),
+        DataType::Int32 => resized::<Int32Type>(field, column),
+        DataType::Int64 => resized::<Int64Type>(field, column),
         _ => Err(wrong_type(field, column)),
     }
 }
@@ -73,46 +75,70 @@ fn check(field: &Field, column: &ArrayRef) -> Result<()> {
             let mut texts = column.as_string::<i32>().iter().enumerate();
             texts.try_for_each(|(row, text)| text.map_or(Ok(()), |text| check_json(field, row, text)))
         }
-        DataType::Float => numbers(field, column.as_primitive::<Float32Type>().iter()),
-        DataType::Double => {
-            let values = column.as_primitive::<Float64Type>().iter();
-            numbers(field, values.map(|value| value.map(|x| if x.is_finite() { 0.0 } else { x as f32 })))
+        DataType::Float | DataType::Double => {
+            let bad = first_not_finite(column);
+            bad.map_or(Ok(()), |(row, x)| {
+                Err(not_finite(x).within(format!("field {}, row {row}", field.name)))
+            })
         }
         DataType::Array => array::check(field, column.as_list()),
         _ => Ok(()),
     }
 }
 
-/// The first NaN or infinity is an error that names its row.
-fn numbers(field: &Field, values: impl Iterator<Item = Option<f32>>) -> Result<()> {
-    let mut rows = values.enumerate();
-    let bad = rows.find_map(|(row, value)| value.filter(|x| !x.is_finite()).map(|x| (row, x)));
-    bad.map_or(Ok(()), |(row, x)| Err(not_finite(x).within(format!("field {}, row {row}", field.name))))
+/// The place of the first NaN or infinity in a column of floats; others have none.
+pub(super) fn first_not_finite(column: &ArrayRef) -> Option<(usize, f32)> {
+    if let Some(floats) = column.as_primitive_opt::<Float32Type>() {
+        return first_of(floats.iter(), f32::is_finite);
+    }
+    let doubles = column.as_primitive_opt::<Float64Type>()?;
+    first_of(doubles.iter(), f64::is_finite).map(|(at, value)| (at, value as f32))
 }
 
-/// Whole numbers of a wider type, as Milvus' SDKs send them: each must be in the range of the field's.
-fn narrowed<T: ArrowPrimitiveType>(field: &Field, column: &ArrayRef) -> Result<ArrayRef>
-where
-    T::Native: TryFrom<i64>,
-{
-    let numbers: Vec<Option<i64>> = match column.data_type() {
-        ArrowType::Int16 => column.as_primitive::<Int16Type>().iter().map(|v| v.map(i64::from)).collect(),
-        ArrowType::Int32 => column.as_primitive::<Int32Type>().iter().map(|v| v.map(i64::from)).collect(),
-        ArrowType::Int64 => column.as_primitive::<Int64Type>().iter().collect(),
-        _ => return Err(wrong_type(field, column)),
-    };
+fn first_of<T: Copy>(values: impl Iterator<Item = Option<T>>, is_good: fn(T) -> bool) -> Option<(usize, T)> {
+    let mut places = values.enumerate();
+    places.find_map(|(at, value)| value.filter(|&value| !is_good(value)).map(|value| (at, value)))
+}
+
+/// The values of a column of integers of any width, signed or not; `None` for other columns.
+pub fn integers(column: &ArrayRef) -> Option<Box<dyn Iterator<Item = Option<i128>> + '_>> {
+    fn of<T>(column: &ArrayRef) -> Option<Box<dyn Iterator<Item = Option<i128>> + '_>>
+    where
+        T: ArrowPrimitiveType<Native: Into<i128>>,
+    {
+        Some(Box::new(column.as_primitive::<T>().iter().map(|value| value.map(Into::into))))
+    }
+    match column.data_type() {
+        ArrowType::Int8 => of::<Int8Type>(column),
+        ArrowType::Int16 => of::<Int16Type>(column),
+        ArrowType::Int32 => of::<Int32Type>(column),
+        ArrowType::Int64 => of::<Int64Type>(column),
+        ArrowType::UInt8 => of::<UInt8Type>(column),
+        ArrowType::UInt16 => of::<UInt16Type>(column),
+        ArrowType::UInt32 => of::<UInt32Type>(column),
+        ArrowType::UInt64 => of::<UInt64Type>(column),
+        _ => None,
+    }
+}
+
+/// Whole numbers of another width, as Milvus' SDKs and other tools send them: each must be in the range of the field's.
+fn resized<T: ArrowPrimitiveType<Native: TryFrom<i128>>>(
+    field: &Field,
+    column: &ArrayRef,
+) -> Result<ArrayRef> {
+    let numbers = integers(column).ok_or_else(|| wrong_type(field, column))?;
     let (low, high) = field.data_type.integer_range().unwrap_or((i64::MIN, i64::MAX));
-    let narrow = |(row, number): (usize, &Option<i64>)| match number {
+    let resize = |(row, number): (usize, Option<i128>)| match number {
         None => Ok(None),
-        Some(number) => T::Native::try_from(*number).map(Some).map_err(|_| {
+        Some(number) => T::Native::try_from(number).map(Some).map_err(|_| {
             Error::invalid(format!(
                 "field {}: the {row}th element ({number}) out of range: [{low}, {high}]",
                 field.name
             ))
         }),
     };
-    let narrowed = numbers.iter().enumerate().map(narrow).collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(PrimitiveArray::<T>::from_iter(narrowed)))
+    let resized: PrimitiveArray<T> = numbers.enumerate().map(resize).collect::<Result<_>>()?;
+    Ok(Arc::new(resized))
 }
 
 pub(super) fn check_json(field: &Field, row: usize, text: &str) -> Result<()> {

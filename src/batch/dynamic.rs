@@ -29,8 +29,8 @@ struct Dynamic<'a> {
 }
 
 /// The column of the dynamic field: the objects of the column `$meta`, if there is one, and each column that is no field
-/// as a key of that name. A null adds no key.
-pub fn column(schema: &Schema, columns: &RecordBatch) -> Result<ArrayRef> {
+/// as a key of that name. A null adds no key. With `shadows`, the objects may have keys that are names of fields.
+pub fn column(schema: &Schema, columns: &RecordBatch, shadows: bool) -> Result<ArrayRef> {
     let field = Field::dynamic();
     let objects = match columns.column_by_name(DYNAMIC_FIELD) {
         Some(objects) => Some(strings(&field, objects)?),
@@ -51,7 +51,8 @@ pub fn column(schema: &Schema, columns: &RecordBatch) -> Result<ArrayRef> {
         row_text.clear();
         let object =
             objects.as_ref().filter(|objects| objects.is_valid(row)).map(|objects| objects.value(row));
-        object_of_row(schema, &unknown, object, row, &mut row_text)?;
+        let fields = Some(schema).filter(|_| !shadows);
+        object_of_row(fields, &unknown, object, row, &mut row_text)?;
         // What it is made of was checked.
         check_json_length(&field, row, &row_text)?;
         if texts.values_slice().len() + row_text.len() > i32::MAX as usize {
@@ -65,7 +66,7 @@ pub fn column(schema: &Schema, columns: &RecordBatch) -> Result<ArrayRef> {
 }
 
 fn object_of_row(
-    schema: &Schema,
+    fields: Option<&Schema>,
     unknown: &[Dynamic],
     object: Option<&str>,
     row: usize,
@@ -74,7 +75,7 @@ fn object_of_row(
     let mut is_empty = true;
     match object {
         Some(object) => {
-            let keys = check_object(schema, unknown, object, row)?;
+            let keys = check_object(fields, unknown, object, row)?;
             is_empty = keys == 0;
             out.push_str(object.trim_end().strip_suffix('}').unwrap_or("{"));
         }
@@ -94,8 +95,8 @@ fn object_of_row(
     Ok(())
 }
 
-/// Checks what a row gives as `$meta`; says how many keys it has.
-fn check_object(schema: &Schema, unknown: &[Dynamic], object: &str, row: usize) -> Result<usize> {
+/// Checks what a row gives as `$meta`, none of whose keys may be one of the `fields`; says how many keys it has.
+fn check_object(fields: Option<&Schema>, unknown: &[Dynamic], object: &str, row: usize) -> Result<usize> {
     let Keys(keys) = serde_json::from_str(object).map_err(|e| {
         Error::invalid(format!(
             "the value of json field {DYNAMIC_FIELD} is not a JSON object, row number: {row}: {e}"
@@ -105,7 +106,7 @@ fn check_object(schema: &Schema, unknown: &[Dynamic], object: &str, row: usize) 
         if key == DYNAMIC_FIELD {
             return Err(Error::invalid(format!("cannot set key to: {DYNAMIC_FIELD}")));
         }
-        if schema.field(key).is_some() {
+        if fields.is_some_and(|schema| schema.field(key).is_some()) {
             return Err(Error::invalid(format!(
                 "dynamic field name cannot include the static field name: {key}"
             )));
@@ -234,16 +235,24 @@ fn push_list(values: &ArrayRef, out: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// The dynamic key that an output field names, where the schema has no field of that name: `key` or `$meta["key"]`.
+/// The dynamic key that an output field names, where the schema has no field of that name: `key`, if that is an identifier
+/// of filters, or `$meta["key"]` for any.
 pub fn key_of<'n>(schema: &Schema, name: &'n str) -> Option<&'n str> {
     schema.dynamic_at()?;
-    if schema.field(name).is_some() || name.is_empty() {
+    if schema.field(name).is_some() {
         return None;
     }
-    let Some(rest) = name.strip_prefix(DYNAMIC_FIELD) else { return Some(name) };
+    let Some(rest) = name.strip_prefix(DYNAMIC_FIELD) else {
+        return Some(name).filter(|name| is_identifier(name));
+    };
     let quoted = rest.trim_ascii().strip_prefix('[')?.strip_suffix(']')?.trim_ascii();
     let key = ['"', '\''].iter().find_map(|quote| quoted.strip_prefix(*quote)?.strip_suffix(*quote))?;
     (!key.is_empty() && !key.contains(['"', '\'', '\\'])).then_some(key)
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// What the dynamic objects have at a key, as JSON; null where they lack it.

@@ -9,7 +9,7 @@ mod column;
 mod dynamic;
 mod fill;
 
-pub use column::not_finite;
+pub use column::{integers, not_finite};
 pub use dynamic::{JSON_EXTENSION, key_of, values_of_key};
 
 use crate::error::{Code, Error, Result};
@@ -25,6 +25,26 @@ pub fn canonical(
     schema: &Schema,
     columns: &RecordBatch,
     make_ids: impl FnOnce(usize) -> Result<ArrayRef>,
+) -> Result<RecordBatch> {
+    checked(schema, columns, make_ids, false)
+}
+
+/// The same of an import, whose rows may have dynamic keys that are names of fields: a field that was added to a collection
+/// leaves the key of that name to the rows that had it, and so an export of them does.
+pub fn imported(
+    schema: &Schema,
+    columns: &RecordBatch,
+    make_ids: impl FnOnce(usize) -> Result<ArrayRef>,
+) -> Result<RecordBatch> {
+    checked(schema, columns, make_ids, true)
+}
+
+/// With `shadows`, keys of `$meta` may be names of fields.
+fn checked(
+    schema: &Schema,
+    columns: &RecordBatch,
+    make_ids: impl FnOnce(usize) -> Result<ArrayRef>,
+    shadows: bool,
 ) -> Result<RecordBatch> {
     let rows = columns.num_rows();
     if rows == 0 {
@@ -44,7 +64,7 @@ pub fn canonical(
         let generated = field.is_primary && schema.auto_id();
         let column = columns.column_by_name(&field.name);
         made.push(match column {
-            _ if field.is_dynamic => Some(dynamic::column(schema, columns)?),
+            _ if field.is_dynamic => Some(dynamic::column(schema, columns, shadows)?),
             Some(_) if generated => {
                 let name = &field.name;
                 return Err(Error::invalid(format!(

@@ -3,8 +3,8 @@ use crate::schema::MAX_JSON;
 use arrow_array::builder::{Float32Builder, ListBuilder};
 use arrow_array::types::Float32Type;
 use arrow_array::{
-    BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Int32Array, Int64Array,
-    LargeStringArray, StringArray,
+    BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Int64Array, LargeStringArray,
+    StringArray,
 };
 use arrow_schema::Field as ArrowField;
 
@@ -101,8 +101,8 @@ fn values_outside_the_limits() {
         "the dim (3) of field data(v) is not equal to schema dim (2)",
     );
     fails(&one("a", "1", texts(&["x"])), "field v holds FloatVector, got a column of Utf8");
-    let ints: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-    fails(&columns(Some(ints), texts(&["a"]), texts(&["1"]), good()), "field id holds Int64");
+    let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
+    fails(&columns(Some(flags), texts(&["a"]), texts(&["1"]), good()), "field id holds Int64");
     let nulls: ArrayRef = Arc::new(Int64Array::from(vec![None]));
     fails(&columns(Some(nulls), texts(&["a"]), texts(&["1"]), good()), "field id has a null at row 0");
     fails(&one("a", "1", good()).slice(0, 0), "greater than 0");
@@ -287,6 +287,14 @@ fn output_names_of_dynamic_keys() {
         ("$meta['x']['y']", None),
         ("$meta['']", None),
         ("", None),
+        ("_x1", Some("_x1")),
+        ("1x", None),
+        ("x y", None),
+        ("j['k']", None),
+        ("x[\"n\"]", None),
+        ("count(*)", None),
+        ("é", None),
+        ("$meta['é']", Some("é")),
     ] {
         assert_eq!(key_of(&schema, name), key, "{name}");
     }
@@ -308,4 +316,89 @@ fn older_rows_are_widened() {
     assert_eq!((wide.num_columns(), wide.column(7).null_count()), (9, 2));
     assert_eq!(wide.column(8).as_primitive::<arrow_array::types::Int16Type>().values(), &[7, 7]);
     assert_eq!(widened(&kinds(), rows.clone()).unwrap(), rows);
+}
+
+/// As an export of a collection has it that got a field whose name was a dynamic key of its rows.
+#[test]
+fn keys_that_are_names_of_fields() {
+    let schema = kinds();
+    let given = |object: &str| {
+        let rows = with_columns(1, vec![]).unwrap();
+        let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
+        for (field, column) in schema.fields().iter().zip(rows.columns()) {
+            columns.push((&field.name, if field.is_dynamic { texts(&[object]) } else { column.clone() }));
+        }
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
+    };
+    let shadowed = given(r#"{"n":"red","x":1}"#);
+    let error = canonical(&schema, &shadowed, no_ids).unwrap_err();
+    assert!(
+        error.message().contains("dynamic field name cannot include the static field name: n"),
+        "{error}"
+    );
+    let rows = imported(&schema, &shadowed, no_ids).unwrap();
+    let objects = rows.column(schema.dynamic_at().unwrap());
+    assert_eq!(objects, &texts(&[r#"{"n":"red","x":1}"#]));
+    assert_eq!(&values_of_key(objects, "n"), &texts(&[r#""red""#]));
+    for (object, with) in [("[1]", "is not a JSON object"), (r#"{"$meta":1}"#, "cannot set key to: $meta")] {
+        let error = imported(&schema, &given(object), no_ids).unwrap_err();
+        assert!(error.message().contains(with), "{error}");
+    }
+}
+
+#[test]
+fn integers_of_any_width() {
+    use arrow_array::types::{Int8Type, Int64Type};
+    use arrow_array::{Int16Array, UInt8Array, UInt16Array, UInt32Array, UInt64Array};
+    let field = |kind| Field { nullable: true, ..Field::new("n", kind) };
+    let wide: [ArrayRef; 6] = [
+        Arc::new(UInt8Array::from(vec![Some(7), None])),
+        Arc::new(UInt16Array::from(vec![Some(7), None])),
+        Arc::new(UInt32Array::from(vec![Some(7), None])),
+        Arc::new(UInt64Array::from(vec![Some(7), None])),
+        Arc::new(Int16Array::from(vec![Some(7), None])),
+        Arc::new(Int64Array::from(vec![Some(7), None])),
+    ];
+    for column in &wide {
+        let small = column::canonical(&field(DataType::Int8), column).unwrap();
+        assert_eq!(small.as_primitive::<Int8Type>().iter().collect::<Vec<_>>(), [Some(7), None]);
+        let large = column::canonical(&field(DataType::Int64), column).unwrap();
+        assert_eq!(large.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(7), None]);
+        assert!(column::canonical(&field(DataType::Double), column).is_err());
+    }
+    let fails = |kind, column: ArrayRef, with: &str| {
+        let error = column::canonical(&field(kind), &column).unwrap_err();
+        assert_eq!(error.message(), with);
+    };
+    fails(
+        DataType::Int64,
+        Arc::new(UInt64Array::from(vec![0, u64::MAX])),
+        "field n: the 1th element (18446744073709551615) out of range: [-9223372036854775808, 9223372036854775807]",
+    );
+    fails(
+        DataType::Int8,
+        Arc::new(UInt8Array::from(vec![128])),
+        "field n: the 0th element (128) out of range: [-128, 127]",
+    );
+}
+
+#[test]
+fn arrays_of_numbers_that_are_none() {
+    let field =
+        |kind, element| Field { element_type: Some(element), max_capacity: 4, ..Field::new("a", kind) };
+    let lists = |values: Vec<Vec<f32>>| {
+        let mut lists = ListBuilder::new(Float32Builder::new());
+        for list in values {
+            lists.values().append_slice(&list);
+            lists.append(true);
+        }
+        Arc::new(lists.finish()) as ArrayRef
+    };
+    let floats = field(DataType::Array, DataType::Float);
+    assert!(column::canonical(&floats, &lists(vec![vec![1.0], vec![], vec![f32::MAX, -0.0]])).is_ok());
+    for (bad, word) in [(f32::NAN, "NaN"), (f32::INFINITY, "+Inf"), (f32::NEG_INFINITY, "-Inf")] {
+        let error = column::canonical(&floats, &lists(vec![vec![1.0], vec![], vec![2.0, bad]])).unwrap_err();
+        let place = "field a, row 2, array index 1";
+        assert_eq!(error.message(), format!("{place}: value '{word}' is not a number or infinity"));
+    }
 }

@@ -1,25 +1,31 @@
-//! Export: the rows of a snapshot to one file, in batches, and the schema beside it.
+//! Export: the rows of a snapshot to one file, in batches, and the schema beside it. They are read as they are stored:
+//! what is released needs no load for it, and stays released.
 
+use crate::batch;
 use crate::collection::build::Foreground;
 use crate::collection::core::{Core, Snapshot};
-use crate::collection::merge::Target;
 use crate::collection::partitions::Chosen;
 use crate::collection::types::ExportOptions;
 use crate::error::{Error, Result};
 use crate::exchange::{self, Sink};
+use crate::filter::{Filter, Table};
 use crate::index::Pace;
-use crate::segment::{Run, gather};
+use crate::schema::Schema;
+use crate::segment::{Live, Rows, Run, gather};
 use arrow_array::RecordBatch;
+use arrow_buffer::BooleanBufferBuilder;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-/// Rows that are written at a time.
+/// Rows that are looked at or written at a time.
 const STEP: usize = 8192;
+
+/// Some rows of a segment.
+type Part = (Arc<Rows>, Live);
 
 impl Core {
     pub fn export(&self, path: &Path, options: &ExportOptions) -> Result<u64> {
-        self.check_loaded()?;
+        self.check_open()?;
         let schema = self.schema.clone();
         let filter = self.filter(options.filter, options.filter_values)?;
         if options.without_keys && !schema.auto_id() {
@@ -27,41 +33,60 @@ impl Core {
         }
         let left_out = options.without_keys.then(|| schema.primary_at());
         let places: Vec<usize> = (0..schema.fields().len()).filter(|&p| Some(p) != left_out).collect();
-        let vfs = &self.store.shared.vfs;
         // The snapshot is held to the end: its files may go afterwards.
-        let (_snapshot, targets) = self.on_snapshot(|snapshot: &Arc<Snapshot>| {
-            let found = self.matching(snapshot, &Chosen::all(), &filter, &AtomicBool::new(false))?;
-            Ok((snapshot.clone(), found.into_iter().map(|(target, _)| target).collect::<Vec<_>>()))
+        let (_snapshot, parts) = self.on_snapshot(|snapshot: &Arc<Snapshot>| {
+            let chosen = match options.partition_names.is_empty() {
+                true => Chosen::all(),
+                false => self.named_partitions(&options.partition_names, "export partitions")?,
+            };
+            let chosen = self.pinned(&filter).among(&chosen);
+            Ok((snapshot.clone(), self.stored_matching(snapshot, &chosen, &schema, &filter)?))
         })?;
+        let vfs = &self.store.shared.vfs;
+        let description = format!("{:#}\n", exchange::description(&schema, !options.without_keys));
         let beside = path.with_extension("schema.json");
-        let mut sink = exchange::create(vfs, &schema, &places, path)?;
-        let description = exchange::description(&schema, !options.without_keys);
-        exchange::write_text(vfs, &beside, &format!("{description:#}\n"))?;
-        let written = self.write_targets(&targets, &places, sink.as_mut(), options).and_then(|rows| {
-            sink.finish()?;
-            Ok(rows)
-        });
-        if written.is_err() {
-            // Failing to is not an error: the export has failed already.
-            let _ = vfs.remove_file(&beside);
-        }
-        written
+        let mut sink = exchange::create(vfs, &schema, &places, path, (&beside, &description))?;
+        let rows = self.write_parts(&parts, &schema, &places, sink.as_mut(), options)?;
+        sink.finish()?;
+        Ok(rows)
     }
 
-    fn write_targets(
+    /// The live rows of the chosen partitions for which the filter holds, as they are stored: perhaps without fields that the
+    /// collection got later.
+    fn stored_matching(
         &self,
-        targets: &[Target],
+        snapshot: &Snapshot,
+        chosen: &Chosen,
+        schema: &Schema,
+        filter: &Filter,
+    ) -> Result<Vec<Part>> {
+        let mut found = Vec::new();
+        for view in snapshot.segments().filter(|view| chosen.has(view.partition) && view.live.count() > 0) {
+            // A dropped collection's files may go while they are opened.
+            let rows = view.stored().map_err(|error| self.check_open().err().unwrap_or(error))?;
+            let live = matching(schema, filter, rows.batch(), &view.live)?;
+            if live.count() > 0 {
+                found.push((rows, live));
+            }
+        }
+        Ok(found)
+    }
+
+    fn write_parts(
+        &self,
+        parts: &[Part],
+        schema: &Schema,
         places: &[usize],
         sink: &mut dyn Sink,
         options: &ExportOptions,
     ) -> Result<u64> {
-        let total = targets.iter().map(|target| target.live.count() as u64).sum();
+        let total = parts.iter().map(|(_, live)| live.count() as u64).sum();
         let pace = Foreground { core: self, progress: options.progress, before: 0, total, what: "export" };
         pace.checkpoint(0, total)?;
         let mut done = 0;
-        for target in targets {
-            for runs in in_steps(&target.live.runs()) {
-                let rows = copy(target.rows.batch(), &runs)?;
+        for (rows, live) in parts {
+            for runs in in_steps(&live.runs()) {
+                let rows = batch::widened(schema, copy(rows.batch(), &runs)?)?;
                 sink.write(&rows.project(places).map_err(|e| Error::internal(e.to_string()))?)?;
                 done += rows.num_rows() as u64;
                 pace.checkpoint(done, total)?;
@@ -69,6 +94,20 @@ impl Core {
         }
         Ok(done)
     }
+}
+
+/// The live rows for which the filter holds. Step by step: fields that the rows lack take little memory then.
+fn matching(schema: &Schema, filter: &Filter, rows: &RecordBatch, live: &Live) -> Result<Live> {
+    if filter.is_always_true() {
+        return Ok(live.clone());
+    }
+    let mut bits = BooleanBufferBuilder::new(rows.num_rows());
+    for start in (0..rows.num_rows()).step_by(STEP) {
+        let step = rows.slice(start, STEP.min(rows.num_rows() - start));
+        let step = batch::widened(schema, step)?;
+        bits.append_buffer(&filter.rows(&Table::of(&step), None)?);
+    }
+    Ok(live.kept(&bits.finish()))
 }
 
 /// Runs of rows in groups of [`STEP`] rows.

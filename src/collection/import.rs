@@ -130,7 +130,7 @@ impl Import<'_> {
     /// Checks rows, the first of which is row `first` of its file.
     fn add(&mut self, columns: &RecordBatch, first: u64, name: &str) -> Result<()> {
         let (core, schema) = (self.core, self.schema.clone());
-        let rows = batch::canonical(&schema, columns, |count| core.make_ids(count));
+        let rows = batch::imported(&schema, columns, |count| core.make_ids(count));
         let rows = rows.map_err(|error| at_row(&schema, columns, first, error).within(name))?;
         let bytes = batch::bytes(&schema, &rows).max(1);
         // A batch may be larger than a segment.
@@ -236,7 +236,7 @@ fn at_row(schema: &Schema, columns: &RecordBatch, first: u64, error: Error) -> E
                 _ => Arc::new(Int64Array::from(vec![0; count])),
             })
         };
-        batch::canonical(schema, &columns.slice(row, 1), no_ids).err().map(|error| (row as u64, error))
+        batch::imported(schema, &columns.slice(row, 1), no_ids).err().map(|error| (row as u64, error))
     };
     match (0..columns.num_rows()).find_map(check) {
         Some((row, error)) => error.within(format!("row {}", first + row)),

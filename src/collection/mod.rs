@@ -313,7 +313,8 @@ impl Collection {
 
     /// Writes the live rows, or those for which a filter holds, to a file in the format that its name ends in, oldest
     /// first, and the schema to one beside it that ends in `.schema.json`; says how many rows. There must be none of
-    /// either name, and after an error there is none. Runs on a snapshot, never behind a writer's lock.
+    /// either name, but for that very schema, and after an error there is none. Runs on a snapshot of what is stored, released
+    /// partitions too: it loads nothing, and is never behind a writer's lock.
     pub fn export(&self, path: &Path, options: &ExportOptions) -> Result<u64> {
         self.core.export(path, options)
     }

@@ -78,8 +78,8 @@ impl Core {
                 ("*", _) => (0..schema.fields().len()).map(|place| Output { place, key: None }).collect(),
                 (_, Some((place, _))) => vec![Output { place, key: None }],
                 (_, None) => {
-                    let key = key_of(schema, name).zip(schema.dynamic_at());
-                    let (key, place) = key.ok_or_else(|| not_exist(name))?;
+                    let place = schema.dynamic_at().ok_or_else(|| not_exist(name))?;
+                    let key = key_of(schema, name).ok_or_else(|| no_key(name))?;
                     vec![Output { place, key: Some(key.to_owned()) }]
                 }
             };
@@ -125,6 +125,14 @@ fn window(options: &SearchOptions) -> Result<usize> {
         )));
     }
     Ok(total)
+}
+
+/// Milvus' words for an output field that is neither a field nor a dynamic key.
+fn no_key(name: &str) -> Error {
+    Error::invalid(format!(
+        "parse output field name failed: {name}; a dynamic key is named as key or $meta[\"key\"], and not support getting \
+         subkeys of json field yet"
+    ))
 }
 
 /// Milvus' words for a field that is not there.

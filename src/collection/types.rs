@@ -183,6 +183,8 @@ pub struct ExportOptions<'a> {
     /// Leaves out primary keys that auto_id made, for a collection that makes its own: Milvus takes none there. Otherwise
     /// they are in the file, and the schema beside it says that auto_id is false.
     pub without_keys: bool,
+    /// Partitions whose rows are written; empty for all. Files do not say which partition a row was in.
+    pub partition_names: Vec<&'a str>,
     /// Told how many rows are written.
     pub progress: Option<Progress<'a>>,
 }

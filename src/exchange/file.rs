@@ -98,6 +98,9 @@ impl Read for Reader {
 }
 
 /// A file being written, as `NAME.partial`. Dropping it without [`TargetFile::finish`] removes it.
+///
+/// A process that dies leaves what the next attempt takes away or takes as its own: files that are partial, and perhaps the
+/// one beside, which gets its name first.
 pub struct TargetFile {
     vfs: Arc<dyn Vfs>,
     path: PathBuf,
@@ -106,6 +109,8 @@ pub struct TargetFile {
     file: Option<Box<dyn AppendFile>>,
     buffer: Vec<u8>,
     written: u64,
+    /// Another file that is whole, and gets its name just before this one.
+    beside: Option<Box<TargetFile>>,
 }
 
 impl TargetFile {
@@ -128,9 +133,22 @@ impl TargetFile {
             path: path.to_owned(),
             partial,
             file: Some(file),
-            buffer: Vec::with_capacity(CHUNK),
+            buffer: Vec::new(),
             written: 0,
+            beside: None,
         })
+    }
+
+    /// With a file of `text` beside it. One that is there already stays, if that is its text.
+    pub fn with_beside(mut self, path: &Path, text: &str) -> Result<TargetFile> {
+        let io = |e| Error::io(format!("cannot write {}", path.display()), e);
+        if holds(&self.vfs, path, text).map_err(io)? {
+            return Ok(self);
+        }
+        let mut beside = TargetFile::create(&self.vfs, path)?;
+        beside.write_all(text.as_bytes()).and_then(|()| beside.flush_all()).map_err(io)?;
+        self.beside = Some(Box::new(beside));
+        Ok(self)
     }
 
     pub fn path(&self) -> &Path {
@@ -143,15 +161,26 @@ impl TargetFile {
         Ok(self.written)
     }
 
+    /// On failure neither file has its name.
     fn publish(&mut self) -> io::Result<()> {
         self.flush_all()?;
+        let mut beside = self.beside.take();
+        if let Some(beside) = &mut beside {
+            beside.take_name()?;
+        }
+        self.take_name().inspect_err(|_| beside.iter().for_each(|beside| beside.lose_name()))
+    }
+
+    fn take_name(&mut self) -> io::Result<()> {
         self.vfs.rename(&self.partial, &self.path)?;
         self.file = None;
         let synced = self.vfs.sync_dir(self.path.parent().unwrap_or(Path::new("")));
-        if synced.is_err() {
-            let _ = self.vfs.remove_file(&self.path);
-        }
-        synced
+        synced.inspect_err(|_| self.lose_name())
+    }
+
+    /// Failing to is not an error: something has failed already.
+    fn lose_name(&self) {
+        let _ = self.vfs.remove_file(&self.path);
     }
 
     fn flush_all(&mut self) -> io::Result<()> {
@@ -170,6 +199,16 @@ impl TargetFile {
         self.buffer.clear();
         Ok(())
     }
+}
+
+/// Whether there is a file of that text.
+fn holds(vfs: &Arc<dyn Vfs>, path: &Path, text: &str) -> io::Result<bool> {
+    if !vfs.exists(path)? || vfs.len(path)? != text.len() as u64 {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; text.len()];
+    vfs.read_at(path, 0, &mut bytes)?;
+    Ok(bytes == text.as_bytes())
 }
 
 impl Write for TargetFile {

@@ -81,22 +81,21 @@ pub fn open(vfs: &Arc<dyn Vfs>, schema: &Arc<Schema>, path: &Path) -> Result<Box
     })
 }
 
-/// Creates a file for the fields of `schema` at `places`; there must be none of that name.
-pub fn create(vfs: &Arc<dyn Vfs>, schema: &Schema, places: &[usize], path: &Path) -> Result<Box<dyn Sink>> {
+/// Creates a file for the fields of `schema` at `places`; there must be none of that name. Beside it comes a file of
+/// `text`, which has its name when the other gets its own, and not before; there must be none but one of that text.
+pub fn create(
+    vfs: &Arc<dyn Vfs>,
+    schema: &Schema,
+    places: &[usize],
+    path: &Path,
+    (beside, text): (&Path, &str),
+) -> Result<Box<dyn Sink>> {
     let format = Format::of(path)?;
-    let file = file::TargetFile::create(vfs, path)?;
+    let file = file::TargetFile::create(vfs, path)?.with_beside(beside, text)?;
     let stored = schema.arrow().project(places).map_err(|e| Error::internal(e.to_string()))?;
     let fields = places.iter().map(|&place| schema.fields()[place].clone()).collect();
     Ok(match format {
         Format::Parquet => Box::new(parquet::Writer::new(fields, &stored, file)?),
         Format::JsonLines | Format::Json => Box::new(json::Writer::new(fields, file, format)?),
     })
-}
-
-/// Writes a text as a file of its own; there must be none of that name.
-pub fn write_text(vfs: &Arc<dyn Vfs>, path: &Path, text: &str) -> Result<()> {
-    let mut file = file::TargetFile::create(vfs, path)?;
-    let io = |e| Error::io(format!("cannot write {}", path.display()), e);
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io)?;
-    file.finish().map(drop)
 }

@@ -40,8 +40,8 @@ pub struct ArrowArrayStream(());
 ///
 /// Both structures are moved out of `array` and `schema`, whose `release` is NULL afterwards: on success and on
 /// failure, even that of NULL for another argument. Float vectors are fixed-size lists of float32, binary vectors
-/// fixed-size binaries, VARCHAR and JSON are utf8, arrays are lists. INT8, INT16 and
-/// INT32 take wider integers whose values fit. Only fields that are nullable or have a default value take nulls.
+/// fixed-size binaries, VARCHAR and JSON are utf8, arrays are lists. Integers of any
+/// width are taken for those of the field if their values fit. Only fields that are nullable or have a default value take nulls.
 ///
 /// In a collection with `enable_dynamic_field` a column of any other name adds a dynamic key to the rows that are not null:
 /// booleans, numbers, texts, lists and structs become JSON, texts of the extension type `arrow.json` are JSON already. A

@@ -53,12 +53,17 @@ pub struct ExportOptions<'a> {
     pub progress: ProgressCallback,
     /// Handed to `progress` unchanged.
     pub user_data: *mut c_void,
+    /// Names of the partitions whose rows are written; NULL for all. A file does not say which partition a row was in: write
+    /// one for each, and import it with `partition`. Not with a partition key, which deals the rows anew.
+    pub partition_names: *const Option<char_p::Ref<'a>>,
+    /// How many names there are.
+    pub partition_name_count: usize,
 }
 
 // SAFETY: `repr(C)`, a u32 size first; numbers take any bits, pointers are the caller's promise, NULL is valid.
 unsafe impl Versioned for ExportOptions<'_> {
     const NAME: &'static str = "elanus_export_options";
-    const SIZES: &'static [usize] = &[40];
+    const SIZES: &'static [usize] = &[56];
 }
 
 /// Inserts the rows of files, all of them or none: no search sees one before the call has succeeded, and after an error,
@@ -70,7 +75,11 @@ unsafe impl Versioned for ExportOptions<'_> {
 /// (of bytes for binary ones), JSON is the value itself or a string that holds it. `.json`: `{"rows":[...]}` or `[...]`
 /// with such objects. This is the layout of Milvus' bulk import: https://milvus.io/docs/prepare-source-data.md
 ///
-/// @param paths      Files. Every field of the schema is in each, but a primary key with auto_id.
+/// A key of the object `$meta` may be the name of a field, which an insert refuses: a field that was added to a collection
+/// leaves such keys to the rows that had them.
+///
+/// @param paths      Files. Every field of the schema is in each, but a primary key with auto_id; one that is nullable or
+///                   has a default value may be left out, and so may the dynamic field.
 /// @param path_count Not 0.
 /// @param options    NULL for the defaults.
 /// @param imported   Receives the number of rows; may be NULL.
@@ -147,14 +156,16 @@ pub extern "C" fn elanus_collection_import_arrow(
 /// pymilvus' `CollectionSchema.construct_from_dict()` reads, the rows are what its bulk import takes. And both come back:
 /// elanus_collection_create() takes the schema, elanus_collection_import() the rows, and the contents are identical.
 ///
-/// It runs on the rows that were inserted when it started, oldest first, and never waits for writers.
+/// It runs on the rows that were inserted when it started, oldest first, and never waits for writers. It reads them as they
+/// are stored: released partitions and collections are exported too, and stay released.
 ///
 /// @param path     A file that does not exist, in a folder that does. Its name ends in `.parquet`, `.jsonl`, `.ndjson` or
 ///                 `.json`, which is the format, as elanus_collection_import() has it. The schema's name ends in
-///                 `.schema.json` instead, and must not exist either.
+///                 `.schema.json` instead, and must not exist either, but for the same schema.
 /// @param options  NULL for the defaults: all rows.
 /// @param exported Receives the number of rows; may be NULL.
-/// @param error    Receives the failure; may be NULL. On failure, and until it is done, there is no file of that name.
+/// @param error    Receives the failure; may be NULL. On failure, and until it is done, there is no file of either name, but
+///                 perhaps, where the process died, `.partial` ones, and the schema: the next export replaces them.
 ///                 ELANUS_CODE_CANCELED when the progress callback said so.
 ///
 /// Safe beside any call. Since 0.1.
@@ -177,7 +188,11 @@ pub extern "C" fn elanus_collection_export(
         };
         let callback =
             given.as_ref().and_then(|o| Some(Callback { call: o.progress?, user_data: o.user_data }));
-        let mut options = given.as_ref().map_or(Ok(Options::default()), export_options)?;
+        let mut options = match &given {
+            // SAFETY: the caller promises as many names as the structure says.
+            Some(given) => unsafe { export_options(given) }?,
+            None => Options::default(),
+        };
         let advance = |done, total| callback.as_ref().is_none_or(|callback| callback.advance(done, total));
         options.progress = Some(&advance);
         put(exported, collection.0.export(path, &options)?);
@@ -204,8 +219,15 @@ unsafe fn import_options<'a>(options: *const ImportOptions<'a>) -> Result<(Impor
     Ok((Imports { partition, progress: None }, callback))
 }
 
-fn export_options<'a>(given: &ExportOptions<'a>) -> Result<Options<'a>> {
+/// # Safety
+///
+/// The names must be as many as `given` says, or NULL.
+unsafe fn export_options<'a>(given: &ExportOptions<'a>) -> Result<Options<'a>> {
     Ok(Options {
+        // SAFETY: the same promise.
+        partition_names: unsafe {
+            texts(given.partition_names, given.partition_name_count, "options.partition_names")
+        }?,
         filter: text_or(given.filter, "options.filter", "")?,
         filter_values: text_or(given.filter_values, "options.filter_values", "")?,
         without_keys: match given.without_keys {

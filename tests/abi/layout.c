@@ -155,7 +155,9 @@ HOLDS(elanus_export_options_filter, offsetof(elanus_export_options, filter) == 8
 HOLDS(elanus_export_options_filter_values, offsetof(elanus_export_options, filter_values) == 16 && sizeof(((const elanus_export_options *)0)->filter_values) == 8);
 HOLDS(elanus_export_options_progress, offsetof(elanus_export_options, progress) == 24 && sizeof(((const elanus_export_options *)0)->progress) == 8);
 HOLDS(elanus_export_options_user_data, offsetof(elanus_export_options, user_data) == 32 && sizeof(((const elanus_export_options *)0)->user_data) == 8);
-HOLDS(elanus_export_options, sizeof(elanus_export_options) == 40);
+HOLDS(elanus_export_options_partition_names, offsetof(elanus_export_options, partition_names) == 40 && sizeof(((const elanus_export_options *)0)->partition_names) == 8);
+HOLDS(elanus_export_options_partition_name_count, offsetof(elanus_export_options, partition_name_count) == 48 && sizeof(((const elanus_export_options *)0)->partition_name_count) == 8);
+HOLDS(elanus_export_options, sizeof(elanus_export_options) == 56);
 
 #endif
 

@@ -105,9 +105,11 @@ static void part(const elanus_database *database, const elanus_collection *origi
 
 static void into_a_partition(const elanus_database *database, const elanus_collection *original, const char *folder) {
     elanus_import_options options = ELANUS_IMPORT_OPTIONS_INIT;
+    elanus_export_options some = ELANUS_EXPORT_OPTIONS_INIT;
     char *path = join(folder, "parts.parquet"), *schema_path = join(folder, "parts.schema.json"), *schema;
+    char *p_path = join(folder, "p.parquet"), *none = join(folder, "none.parquet");
     const char *paths[1];
-    const char *const names[] = {"p"};
+    const char *const names[] = {"p"}, *const others[] = {"q"};
     elanus_collection *copy;
     uint64_t rows = 0;
     paths[0] = path;
@@ -120,6 +122,19 @@ static void into_a_partition(const elanus_database *database, const elanus_colle
     CHECK(elanus_collection_import(copy, paths, 1, NULL, &rows, &error) == ELANUS_CODE_OK && rows == ROWS);
     CHECK(elanus_partition_count_matching(copy, names, 1, "", NULL, &rows, &error) == ELANUS_CODE_OK && rows == ROWS);
     CHECK(count_of(copy) == 2 * ROWS);
+    some.partition_names = names;
+    some.partition_name_count = 1;
+    CHECK(elanus_collection_export(copy, p_path, &some, &rows, &error) == ELANUS_CODE_OK && rows == ROWS);
+    paths[0] = p_path;
+    CHECK(elanus_collection_import(copy, paths, 1, &options, &rows, &error) == ELANUS_CODE_OK && rows == ROWS);
+    CHECK(elanus_partition_count_matching(copy, names, 1, "", NULL, &rows, &error) == ELANUS_CODE_OK && rows == 2 * ROWS);
+    some.partition_names = NULL;
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "options.partition_names", "NULL",
+          elanus_collection_export(copy, path, &some, &rows, &error));
+    some.partition_names = others;
+    FAILS(ELANUS_CODE_PARTITION_NOT_FOUND, "q", "", elanus_collection_export(copy, none, &some, &rows, &error));
+    CHECK(access(none, F_OK) != 0);
+    paths[0] = path;
     options.partition = "q";
     FAILS(ELANUS_CODE_PARTITION_NOT_FOUND, "q", "", elanus_collection_import(copy, paths, 1, &options, &rows, &error));
     options.partition = "\xff";
@@ -127,6 +142,8 @@ static void into_a_partition(const elanus_database *database, const elanus_colle
           elanus_collection_import(copy, paths, 1, &options, &rows, &error));
     elanus_collection_free(copy);
     CHECK(elanus_collection_drop(database, "parts", &error) == ELANUS_CODE_OK);
+    free(none);
+    free(p_path);
     free(schema);
     free(schema_path);
     free(path);

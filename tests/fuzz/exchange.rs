@@ -75,7 +75,8 @@ static FILES: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
     let vfs: Arc<dyn Vfs> = Arc::new(FaultDisk::new());
     let places: Vec<usize> = (0..SCHEMA.fields().len()).collect();
     NAMES.map(|name| {
-        let mut sink = exchange::create(&vfs, &SCHEMA, &places, Path::new(name)).unwrap();
+        let beside = Path::new(name).with_extension("schema.json");
+        let mut sink = exchange::create(&vfs, &SCHEMA, &places, Path::new(name), (&beside, "{}")).unwrap();
         sink.write(&rows).unwrap();
         sink.finish().unwrap();
         vfs.read(Path::new(name)).unwrap()
@@ -116,7 +117,7 @@ fuzz_target!(|input: Input| {
         assert!(source.done() <= source.total());
         let bytes: usize = rows.columns().iter().map(|column| column.get_array_memory_size()).sum();
         assert!(bytes < MOST, "{bytes} bytes of {} rows", rows.num_rows());
-        if let Ok(stored) = batch::canonical(&SCHEMA, &rows, |_| unreachable!()) {
+        if let Ok(stored) = batch::imported(&SCHEMA, &rows, |_| unreachable!()) {
             assert_eq!(stored.num_rows(), rows.num_rows());
         }
     }

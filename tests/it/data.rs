@@ -302,6 +302,16 @@ fn output_fields_of_dynamic_keys() {
         }
         let none = QueryOptions { output_fields: vec!["nowhere"], ..QueryOptions::default() };
         assert_eq!(collection.query("id == 1", &none).unwrap().columns.column(0).null_count(), 1);
+        // No key but what looks like one, and nothing below keys.
+        for name in
+            ["j['k']", "color[\"n\"]", "count(*)", "a b", "$meta[\"a\"][\"b\"]", "$meta[color]", "", "1a"]
+        {
+            let output_fields = vec!["id", name];
+            let options = QueryOptions { output_fields, ..QueryOptions::default() };
+            let error = collection.query("id == 1", &options).err().unwrap();
+            let with = format!("parse output field name failed: {name}");
+            assert!(error.code() == Code::InvalidParameter && error.message().contains(&with), "{error}");
+        }
     }
     let plain = SCHEMA.replace("\"enable_dynamic_field\":true,", "");
     let plain = writer.create_collection("plain", Schema::from_json(&plain).unwrap()).unwrap();

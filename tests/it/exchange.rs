@@ -1,8 +1,10 @@
 //! Import and export: what went out comes back identical, what is refused leaves nothing, and what a file claims is not
 //! believed.
 
+mod broken;
 mod files;
 mod hostile;
+mod partitions;
 mod peers;
 mod promises;
 mod types;

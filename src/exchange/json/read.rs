@@ -2,7 +2,6 @@
 
 use super::split::Split;
 use crate::error::{Code, Error, Result};
-use crate::exchange::convert::out_of_range;
 use crate::exchange::file::SourceFile;
 use crate::exchange::{BATCH_ROWS, Format, Source};
 use crate::schema::{DYNAMIC_FIELD, DataType, Field, Schema, float_item};
@@ -303,7 +302,8 @@ impl<'a> Texts<'a> {
             DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64
         );
         if is_integer && text.parse::<i128>().is_ok() {
-            return out_of_range(self.field, (self.row_of)(at), text);
+            let (low, high) = self.field.data_type.integer_range().unwrap_or((i64::MIN, i64::MAX));
+            return self.error(at, &format!("the value {text} is out of range of {wanted}: [{low}, {high}]"));
         }
         let shown: String = text.chars().take(SHOWN).collect();
         let more = if shown.len() < text.len() { "..." } else { "" };

@@ -85,11 +85,8 @@ impl Source for Reader {
             // Whether a column that is no field may be there is said by the insert's check.
             let Some((_, field)) = schema.field(name) else { continue };
             *column = match field.data_type {
-                DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
-                    convert::integers(field, column, first)?
-                }
                 DataType::Float | DataType::Double => convert::floats(field, column),
-                DataType::FloatVector => convert::float_lists(column),
+                DataType::FloatVector | DataType::Array => convert::float_lists(field, column),
                 DataType::BinaryVector => convert::packed_bits(field, column, first)?,
                 _ => continue,
             };

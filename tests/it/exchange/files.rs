@@ -128,10 +128,21 @@ fn what_cannot_be_exported() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the database");
     export(&original, &folder.path().join("a.parquet"));
     assert!(fails("a.parquet", &plain).message().ends_with("a.parquet exists already"));
-    assert!(fails("a.json", &plain).message().ends_with("a.schema.json exists already"));
-    assert!(!folder.path().join("a.json").exists());
-    original.release().unwrap();
-    assert_eq!(fails("b.json", &plain).code(), Code::CollectionNotLoaded);
+    // The same schema is no obstacle; another one is, and stays as it is.
+    export(&original, &folder.path().join("a.jsonl"));
+    let beside = folder.path().join("a.schema.json");
+    let text = fs::read_to_string(&beside).unwrap();
+    for other in ["", "{}", &text.replace("all types", "no types")] {
+        fs::write(&beside, other).unwrap();
+        assert!(fails("a.json", &plain).message().ends_with("a.schema.json exists already"));
+        assert_eq!(fs::read_to_string(&beside).unwrap(), other);
+    }
+    let mut names: Vec<String> =
+        fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["a.jsonl", "a.parquet", "a.schema.json", "db"]);
+    drop(db);
+    assert_eq!(fails("b.json", &plain).code(), Code::Closed);
 }
 
 fn small(auto_id: bool) -> Schema {

@@ -136,7 +136,7 @@ fn columns_that_are_others() {
         (less, "field b not exist"),
         (more, "fieldSchema(c) has no corresponding fieldData pass in"),
         (other, "row 0: the dim (16) of field data(v) is not equal to schema dim (8)"),
-        (narrow, "row 1: field i32: the value 16777619 is out of range of Int8"),
+        (narrow, "row 1: field i32: the 0th element (16777619) out of range: [-128, 127]"),
         (schema_text("BinaryVector", false), "field v holds BinaryVector, got a column of List"),
     ]
     .into_iter()

@@ -4,13 +4,13 @@ use super::*;
 use arrow_array::builder::{Int32Builder, ListBuilder, StringBuilder};
 use std::fs;
 
-const SCHEMA: &str = r#"{"enable_dynamic_field":true,"fields":[{"name":"id","data_type":"Int64","is_primary":true},
+pub(super) const SCHEMA: &str = r#"{"enable_dynamic_field":true,"fields":[{"name":"id","data_type":"Int64","is_primary":true},
     {"name":"n","data_type":"Int32","nullable":true},{"name":"d","data_type":"VarChar","max_length":9,"default_value":"x"},
     {"name":"a","data_type":"Array","element_type":"Int32","max_capacity":5,"nullable":true},
     {"name":"s","data_type":"Array","element_type":"VarChar","max_capacity":5,"max_length":9},
     {"name":"v","data_type":"FloatVector","dim":2}]}"#;
 
-fn typed_rows(keys: std::ops::Range<i64>) -> RecordBatch {
+pub(super) fn typed_rows(keys: std::ops::Range<i64>) -> RecordBatch {
     let (mut numbers, mut texts) =
         (ListBuilder::new(Int32Builder::new()), ListBuilder::new(StringBuilder::new()));
     for key in keys.clone() {
@@ -45,7 +45,7 @@ fn typed_rows(keys: std::ops::Range<i64>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
 }
 
-fn whole(collection: &Collection) -> RecordBatch {
+pub(super) fn whole(collection: &Collection) -> RecordBatch {
     let fields = vec!["*", "$meta"];
     let all = QueryOptions { output_fields: fields, limit: Some(16384), ..QueryOptions::default() };
     collection.query("", &all).unwrap().columns
@@ -133,4 +133,101 @@ fn a_field_is_added_meanwhile() {
         .unwrap();
     let found = collection.query("late == 7", &QueryOptions::default()).unwrap();
     assert_eq!(crate::support::ids_of(&found.ids), [1]);
+}
+
+/// Rows that had a dynamic key of that name keep it under `$meta`, and what is exported then comes back as it was.
+#[test]
+fn a_dynamic_key_that_became_a_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = database(&folder.path().join("db"));
+    let original = db.create_collection("original", Schema::from_json(SCHEMA).unwrap()).unwrap();
+    original.insert(typed_rows(0..100)).unwrap();
+    original.flush().unwrap();
+    original.insert(typed_rows(100..140)).unwrap();
+    for field in [
+        r#"{"name":"extra","data_type":"VarChar","max_length":20,"nullable":true}"#,
+        r#"{"name":"own","data_type":"Int64","default_value":-1}"#,
+    ] {
+        original.add_field(elanus::schema::Field::from_json(field).unwrap()).unwrap();
+    }
+    // From now on the names are those of the fields.
+    let mut later = typed_rows(140..150);
+    later.remove_column(7);
+    later.remove_column(6);
+    original.insert(later).unwrap();
+    let fields = || vec!["id", "extra", "own", "$meta[\"extra\"]", "$meta[\"own\"]", "$meta"];
+    let all = || QueryOptions { output_fields: fields(), limit: Some(1000), ..QueryOptions::default() };
+    let expected = original.query("", &all()).unwrap().columns;
+    assert_eq!((expected.num_rows(), expected.column(1).null_count()), (150, 150));
+    let keys = |filter: &str, collection: &Collection| collection.count_matching(filter, "").unwrap();
+    assert_eq!(keys("$meta[\"extra\"] == 7", &original), 1);
+    for extension in EXTENSIONS {
+        let path = folder.path().join(format!("rows.{extension}"));
+        assert_eq!(export(&original, &path), 150);
+        let text = fs::read_to_string(folder.path().join("rows.schema.json")).unwrap();
+        let copy = db.create_collection("copy", Schema::from_json(&text).unwrap()).unwrap();
+        assert_eq!(copy.import(&[&path], &ImportOptions::default()).unwrap(), 150, "{extension}");
+        assert_eq!(copy.query("", &all()).unwrap().columns, expected, "{extension}");
+        for filter in ["$meta[\"extra\"] == 7", "extra is null", "own == -1", "$meta[\"own\"] >= 0"] {
+            assert_eq!(keys(filter, &copy), keys(filter, &original), "{extension}: {filter}");
+        }
+        // And once more, from the copy.
+        let again = folder.path().join(format!("again.{extension}"));
+        export(&copy, &again);
+        assert_eq!(fs::read(&again).unwrap().len(), fs::read(&path).unwrap().len(), "{extension}");
+        db.drop_collection("copy").unwrap();
+        fs::remove_file(folder.path().join("again.schema.json")).unwrap();
+    }
+}
+
+/// What pandas and DuckDB make of such columns: unsigned integers, and lists of doubles.
+#[test]
+fn other_widths() {
+    use arrow_array::builder::{Float64Builder, UInt64Builder};
+    let folder = tempfile::tempdir().unwrap();
+    let db = database(&folder.path().join("db"));
+    let text = r#"{"fields":[{"name":"id","data_type":"Int64","is_primary":true},{"name":"n","data_type":"Int16"},
+        {"name":"f","data_type":"Float"},{"name":"a","data_type":"Array","element_type":"Float","max_capacity":4},
+        {"name":"i","data_type":"Array","element_type":"Int8","max_capacity":4},{"name":"v","data_type":"FloatVector","dim":2}]}"#;
+    let collection = db.create_collection("a", Schema::from_json(text).unwrap()).unwrap();
+    let path = folder.path().join("wide.parquet");
+    let write = |ids: Vec<u64>, numbers: Vec<u64>| {
+        let (mut floats, mut whole) =
+            (ListBuilder::new(Float64Builder::new()), ListBuilder::new(UInt64Builder::new()));
+        for number in &numbers {
+            floats.values().append_slice(&[0.1, *number as f64]);
+            floats.append(true);
+            whole.values().append_value(number % 100);
+            whole.append(true);
+        }
+        let rows = vec![vec![0.5, 1.0]; ids.len()];
+        let columns: [(&str, ArrayRef); 6] = [
+            ("id", Arc::new(arrow_array::UInt64Array::from(ids))),
+            ("n", Arc::new(arrow_array::UInt64Array::from(numbers.clone()))),
+            ("f", Arc::new(arrow_array::UInt64Array::from(numbers))),
+            ("a", Arc::new(floats.finish())),
+            ("i", Arc::new(whole.finish())),
+            ("v", vectors(&rows)),
+        ];
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(file, rows.schema(), None).unwrap();
+        writer.write(&rows).unwrap();
+        writer.close().unwrap();
+    };
+    write(vec![1, i64::MAX as u64], vec![7, 16_777_217 % 30_000]);
+    assert_eq!(collection.import(&[&path], &ImportOptions::default()).unwrap(), 2);
+    let ids = |filter: &str| {
+        crate::support::ids_of(&collection.query(filter, &QueryOptions::default()).unwrap().ids)
+    };
+    assert_eq!(ids("n == 7 and f == 7.0 and array_contains(i, 7)"), [1]);
+    assert_eq!(ids("id == 9223372036854775807"), [i64::MAX]);
+    write(vec![2, 1 << 63], vec![1, 2]);
+    let message = refused(&collection, &[&path]);
+    assert!(
+        message.contains("row 1: field id: the 0th element (9223372036854775808) out of range"),
+        "{message}"
+    );
+    write(vec![2], vec![32768]);
+    assert!(refused(&collection, &[&path]).contains("row 0: field n: the 0th element (32768) out of range"));
 }
