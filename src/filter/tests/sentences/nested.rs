@@ -196,7 +196,9 @@ fn long_lists_beside_arrays() {
         let found = filter.rows(&Table::of(&rows()), None).unwrap();
         (found.value(0), found.value(1))
     };
-    let repeated = serde_json::json!([5, 3, 3.0, 5.0].repeat(3000));
+    let mixed = [5.into(), 3.into(), 3.0.into(), 5.0.into()];
+    let repeated: Vec<serde_json::Value> = mixed.into_iter().cycle().take(12_000).collect();
+    let repeated = serde_json::json!(repeated);
     let different: Vec<i64> = (0..20_000).collect();
     let different = serde_json::json!(different);
     for (sentence, of_repeated, of_different) in [
