@@ -142,13 +142,14 @@ typedef struct elanus_collection elanus_collection;
 
 /**
  * The hits of one query, nearest first, batch by batch and to the last row. They come from the rows that there were when
- * it was opened, whatever is written meanwhile; while it lives, these rows' files stay.
+ * it was opened, whatever is written meanwhile; while it lives, these rows' files stay, and `memory_limit` counts a bit for
+ * each row of their segments.
  */
 typedef struct elanus_search_iterator elanus_search_iterator;
 
 /**
  * The rows of a query in the order of their primary keys, batch by batch. They are those that there were when it was
- * opened, whatever is written meanwhile; while it lives, these rows' files stay.
+ * opened, whatever is written meanwhile; while it lives, these rows' files stay, and `memory_limit` counts 8 bytes a row.
  */
 typedef struct elanus_query_iterator elanus_query_iterator;
 
@@ -156,6 +157,9 @@ typedef struct elanus_query_iterator elanus_query_iterator;
  * The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. A query gives one too,
  * its rows as the hits of one query without scores (for `count(*)` one row without a key); and an insert, the keys of its
  * rows without columns.
+ *
+ * While it lives, `memory_limit` counts it, unless it is small (64 KiB). One that has no room is refused with
+ * ELANUS_CODE_MEMORY_LIMIT and the sizes before it is made.
  *
  * It never changes, so that any number of threads may read it; what its functions point to lives until
  * elanus_result_free().
@@ -1256,7 +1260,7 @@ ELANUS_API elanus_result *elanus_collection_search_binary(
  * queries. A row is found for itself too, first of all unless another one is as near, or a filter hides it.
  *
  * @param field   The vector field.
- * @param ids     `count` keys, each of a row.
+ * @param ids     `count` keys, each of a row in the partitions that are searched.
  * @param count   1 to 16384.
  * @param options NULL for the defaults.
  * @param error   Receives the failure; may be NULL.
@@ -1384,6 +1388,46 @@ ELANUS_API elanus_result *elanus_collection_query(
     elanus_error **error);
 
 /**
+ * Gives the rows of some INT64 primary keys: elanus_collection_query() for `key in [...]`, but the keys are looked up, and
+ * no row is scanned.
+ *
+ * @param ids     `count` keys. One without a row is passed over, and one that is named twice gives one row.
+ * @param count   Any number; 0 gives no row.
+ * @param options As those of a query: output fields, `limit` and `offset` over the rows in the order of their keys, partitions,
+ *                travel_timestamp. `filter_values` do not count. NULL for the defaults.
+ * @param error   Receives the failure; may be NULL.
+ * @return The keys that have a row, in their order, each once, and the output fields as columns; to free with
+ *         elanus_result_free(), or NULL on failure. No row is no failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_collection_get_int64(
+    const elanus_collection *collection,
+    const int64_t *ids,
+    size_t count,
+    const elanus_query_options *options,
+    elanus_error **error);
+
+/**
+ * The same for VARCHAR primary keys: elanus_collection_get_int64().
+ *
+ * @param ids     `count` texts in UTF-8, none NULL.
+ * @param count   Any number; 0 gives no row.
+ * @param options NULL for the defaults.
+ * @param error   Receives the failure; may be NULL.
+ * @return The keys that have a row, in their order, each once, and the output fields as columns; to free with
+ *         elanus_result_free(), or NULL on failure.
+ *
+ * Safe beside any call. Since 0.1.
+ */
+ELANUS_API elanus_result *elanus_collection_get_varchar(
+    const elanus_collection *collection,
+    const char *const *ids,
+    size_t count,
+    const elanus_query_options *options,
+    elanus_error **error);
+
+/**
  * Counts the rows of all partitions that are not released for which a filter holds.
  *
  * @param filter As elanus_collection_query() has it; empty for all rows.
@@ -1402,7 +1446,9 @@ ELANUS_API elanus_code elanus_collection_count_matching(
 
 /**
  * Deletes the rows for which a filter holds when the call starts. They go by their primary keys, as in Milvus: with a
- * row goes every other one of its key.
+ * row goes every other one of its key. Unlike in Milvus the collection needs not be loaded, and a delete loads nothing: what is
+ * not open is read from its files. It is one record of the log: of rows whose keys exceed 1 GiB, some have to be deleted
+ * before others.
  *
  * @param filter  As elanus_collection_query() has it. One that is empty, or true of every row whatever it holds, is
  *                refused.
@@ -1429,8 +1475,8 @@ ELANUS_API elanus_code elanus_collection_delete_matching(
  * @param field      The vector field.
  * @param query      `dim` floats, each finite.
  * @param dim        The field's dimension.
- * @param options    NULL for the defaults. `topk` does not count; group_by_field must not be set; a timeout is that of each
- *                   call.
+ * @param options    NULL for the defaults. `topk` does not count; `offset` is at most 16383; group_by_field must not be set; a
+ *                   timeout is that of each call.
  * @param batch_size Hits of a batch, 1 to 16384; 0 for 1000.
  * @param limit      After how many hits to end; 0 for after all.
  * @param error      Receives the failure; may be NULL.

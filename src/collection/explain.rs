@@ -1,10 +1,13 @@
 //! How a search would be done: what the filter was taken for, and what is chosen for each segment.
 
 use crate::collection::core::{Core, Snapshot};
+use crate::collection::load::all_or_none;
+use crate::collection::partitions::Chosen;
 use crate::collection::query::Limit;
+use crate::collection::request::Request;
 use crate::collection::types::SearchOptions;
 use crate::error::Result;
-use crate::filter::Used;
+use crate::filter::{Filter, Used};
 use crate::index::plan::{Choice, Decision};
 use crate::index::{Probe, Queries};
 use crate::segment::{SegmentView, Source};
@@ -19,40 +22,10 @@ impl Core {
         self.on_snapshot_of(options.travel_timestamp, |snapshot| {
             let request = self.request(snapshot, field, options)?;
             let chosen = self.searched(snapshot, &options.partition_names, &filter)?;
-            let mut segments = Vec::new();
-            for view in snapshot.segments().filter(|view| chosen.has(view.partition)) {
-                limit.check("search")?;
-                let mut told = describe(view);
-                let rows = view.rows()?;
-                let is_kept = rows.filters().is_some_and(|cache| cache.has(&filter));
-                told.insert("filter_cached".to_owned(), json!(is_kept));
-                // Evaluated all the same, to tell how.
-                let (bits, used) = self.evaluated(view, &rows, &filter, view.live.bits())?;
-                told.insert("filter_indexes".to_owned(), self.describe_used(snapshot, &used));
-                let live = view.live.kept(&bits);
-                let allowed = live.count();
-                if allowed == 0 {
-                    told.extend(choice("none", 0, "no row is allowed".to_owned()));
-                    segments.push(Value::Object(told));
-                    continue;
-                }
-                let k = request.k.min(allowed);
-                let (allow, stop) = (live.bits(), limit.stop());
-                let probe = Probe { queries: Queries::Float(&[]), k, allow, params: &request.params, stop };
-                let index = view.vector_index()?;
-                match index.as_ref().and_then(|index| index.vector()) {
-                    Some(index) => {
-                        let decision = Decision::of(index, &probe);
-                        told.extend(choice(decision.choice.name(), allowed, decision.to_string()));
-                        told.insert("cost".to_owned(), costs(&decision));
-                    }
-                    None => {
-                        let why = format!("there is no index: {allowed} rows are scored");
-                        told.extend(choice(Choice::Exact.name(), allowed, why));
-                    }
-                }
-                segments.push(Value::Object(told));
-            }
+            // A load like any other: of one that `memory_limit` refuses nothing stays.
+            let segments = all_or_none(snapshot, || {
+                self.explain_segments(snapshot, &chosen, &request, &filter, &limit)
+            })?;
             Ok(json!({
                 "field": field,
                 "index_type": request.spec.name,
@@ -65,6 +38,53 @@ impl Core {
                 "segments": segments,
             }))
         })
+    }
+
+    /// What would be done with each segment.
+    fn explain_segments(
+        &self,
+        snapshot: &Snapshot,
+        chosen: &Chosen,
+        request: &Request,
+        filter: &Filter,
+        limit: &Limit,
+    ) -> Result<Vec<Value>> {
+        let mut segments = Vec::new();
+        for view in snapshot.segments().filter(|view| chosen.has(view.partition)) {
+            limit.check("search")?;
+            let mut told = describe(view);
+            let rows = view.rows()?;
+            let is_kept = rows.filters().is_some_and(|cache| cache.has(filter));
+            told.insert("filter_cached".to_owned(), json!(is_kept));
+            // Evaluated all the same, to tell how.
+            let (bits, used) = self.evaluated(view, &rows, filter, view.live.bits(), limit.stop())?;
+            limit.check("search")?;
+            told.insert("filter_indexes".to_owned(), self.describe_used(snapshot, &used));
+            let live = view.live.kept(&bits);
+            let allowed = live.count();
+            if allowed == 0 {
+                told.extend(choice("none", 0, "no row is allowed".to_owned()));
+                segments.push(Value::Object(told));
+                continue;
+            }
+            let k = request.k.min(allowed);
+            let (allow, stop) = (live.bits(), limit.stop());
+            let probe = Probe { queries: Queries::Float(&[]), k, allow, params: &request.params, stop };
+            let index = view.vector_index()?;
+            match index.as_ref().and_then(|index| index.vector()) {
+                Some(index) => {
+                    let decision = Decision::of(index, &probe);
+                    told.extend(choice(decision.choice.name(), allowed, decision.to_string()));
+                    told.insert("cost".to_owned(), costs(&decision));
+                }
+                None => {
+                    let why = format!("there is no index: {allowed} rows are scored");
+                    told.extend(choice(Choice::Exact.name(), allowed, why));
+                }
+            }
+            segments.push(Value::Object(told));
+        }
+        Ok(segments)
     }
 
     /// The scalar indexes that told for which rows conditions hold, and how many rows each of them named.

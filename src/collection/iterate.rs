@@ -2,8 +2,9 @@
 //! iterator was opened. What is written meanwhile changes nothing.
 
 use crate::collection::core::{Core, Snapshot};
+use crate::collection::gather::{Places, key};
 use crate::collection::merge::{Batch, Found, Merger, Target};
-use crate::collection::query::{COUNT, Limit, one_a_key};
+use crate::collection::query::{COUNT, Limit};
 use crate::collection::request::{MAX_TOPK, check_queries, not_exist};
 use crate::collection::search::Prepared;
 use crate::collection::types::{
@@ -11,8 +12,8 @@ use crate::collection::types::{
 };
 use crate::error::{Error, Result};
 use crate::index::Queries;
+use crate::segment::Reservation;
 use parking_lot::Mutex;
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct SearchIterator {
     batch: usize,
     timeout: Option<Duration>,
     state: Mutex<Walk>,
+    /// For what is left to search, a bit a row.
+    _memory: Option<Reservation>,
 }
 
 /// A query that outlives its caller.
@@ -52,8 +55,8 @@ pub struct QueryIterator {
     _snapshot: Arc<Snapshot>,
     targets: Vec<Target>,
     output: Vec<Output>,
-    /// Target and row of each, in the order of the keys.
-    rows: Vec<(u32, u32)>,
+    /// The rows, in the order of their keys.
+    rows: Places,
     batch: usize,
     timeout: Option<Duration>,
     given: Mutex<usize>,
@@ -72,8 +75,16 @@ impl SearchIterator {
         if options.group_by_field.is_some_and(|name| !name.is_empty()) {
             return Err(Error::invalid("Not allowed to do groupBy when doing iteration"));
         }
-        // A knob that must not be below topk may well be below a batch: it is no limit of an index.
-        let options = SearchOptions { topk: 1, ..SearchOptions::clone(options) };
+        let offset = options.offset;
+        if offset >= MAX_TOPK {
+            let most = MAX_TOPK - 1;
+            return Err(Error::invalid(format!(
+                "offset [{offset}] is invalid, should be in range [0, {most}]"
+            )));
+        }
+        // A knob that must not be below topk may well be below a batch: it is no limit of an index. And the offset is
+        // passed over once, not in each batch.
+        let options = SearchOptions { topk: 1, offset: 0, ..SearchOptions::clone(options) };
         let filter = core.filter(options.filter, options.filter_values)?;
         let (_, checked) = core.schema.field(field).ok_or_else(|| not_exist(field))?;
         check_queries(checked, query, 1)?;
@@ -82,28 +93,30 @@ impl SearchIterator {
             Queries::Binary(bytes) => Query::Binary(bytes.to_vec()),
         };
         let limit = Limit::new(&core.store, options.timeout);
-        let mut prepared = core.prepare(field, &filter, &options, limit.stop())?;
+        let prepared = core.prepare(field, &filter, &options, limit.stop())?;
         limit.check("search")?;
-        // The offset is passed over once, and not in each batch.
-        let offset = std::mem::take(&mut prepared.request.offset);
+        let bytes = prepared.targets.iter().map(|target| target.live.len().div_ceil(8)).sum();
+        let _memory = core.room(bytes, || "an iterator over the hits of a search".to_owned())?;
         let left = prepared.targets.clone();
         let state = Walk { left, ready: VecDeque::new(), found: 0, most: u64::MAX, is_over: false };
         drop(limit);
         let timeout = options.timeout;
-        let opened = SearchIterator { core, prepared, query, batch, timeout, state: Mutex::new(state) };
-        opened.take(offset)?;
+        let state = Mutex::new(state);
+        let opened = SearchIterator { core, prepared, query, batch, timeout, state, _memory };
+        opened.take(offset, |_, _| Ok(()))?;
         opened.state.lock().most = iterator.limit.unwrap_or(u64::MAX);
         Ok(opened)
     }
 
     /// The next hits, as many as a batch has; fewer only at the end, and none behind it.
     pub fn next(&self) -> Result<SearchResult> {
-        let hits = self.take(self.batch)?;
-        self.core.result(&self.prepared.request, &self.prepared.targets, &[hits])
+        self.take(self.batch, |hits, limit| {
+            self.core.result(&self.prepared.request, &self.prepared.targets, &[hits], limit)
+        })
     }
 
-    /// The next `count` hits. After an error the iterator stands where it stood.
-    fn take(&self, count: usize) -> Result<Vec<Found>> {
+    /// What `make` makes of the next `count` hits. After an error, also one of `make`, the iterator stands where it stood.
+    fn take<T>(&self, count: usize, make: impl FnOnce(Vec<Found>, &Limit) -> Result<T>) -> Result<T> {
         self.core.check_open()?;
         let _query = self.core.store.activity.query();
         let limit = Limit::new(&self.core.store, self.timeout);
@@ -113,8 +126,10 @@ impl SearchIterator {
             self.find_more(&mut state, &limit)?;
         }
         let count = count.min(state.ready.len());
+        let made = make(state.ready.range(..count).copied().collect(), &limit)?;
+        state.ready.drain(..count);
         state.most -= count as u64;
-        Ok(state.ready.drain(..count).collect())
+        Ok(made)
     }
 
     /// Finds as many hits as were found before, one batch at least: so the time for all grows with their number, and not
@@ -125,10 +140,9 @@ impl SearchIterator {
         let hits = merger.search(self.batch_of_one(), wanted)?.pop().unwrap_or_default();
         limit.check("search")?;
         state.is_over = hits.len() < wanted;
-        let keys = |hit: &Found| self.prepared.targets[hit.target as usize].rows.key(hit.row as usize);
         for target in &mut state.left {
             let mut rows = Vec::new();
-            hits.iter().for_each(|hit| target.rows.find(keys(hit), &mut rows));
+            hits.iter().for_each(|hit| target.rows.find(key(&self.prepared.targets, hit), &mut rows));
             target.live = target.live.without(&rows);
         }
         state.found += hits.len();
@@ -166,8 +180,8 @@ impl QueryIterator {
         })?;
         limit.check("query")?;
         let most = iterator.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let rows = one_a_key(&targets).into_iter().map(|(_, Reverse(place))| place);
-        let rows = rows.skip(options.offset).take(most.min(options.limit.unwrap_or(usize::MAX))).collect();
+        let rows = core.in_order(&targets, options.offset, most.min(options.limit.unwrap_or(usize::MAX)))?;
+        limit.check("query")?;
         drop((limit, _query));
         let timeout = options.timeout;
         let given = Mutex::new(0);
@@ -180,15 +194,10 @@ impl QueryIterator {
         let _query = self.core.store.activity.query();
         let limit = Limit::new(&self.core.store, self.timeout);
         let mut given = self.given.lock();
-        let end = (*given + self.batch).min(self.rows.len());
-        let rows = self.rows[*given..end].iter();
-        let found: Vec<Found> = rows.map(|&(target, row)| Found { score: 0.0, target, row }).collect();
-        let columns = self.core.columns(&self.output, &self.targets, found.iter(), found.len())?;
-        let key = |hit: &'_ Found| self.targets[hit.target as usize].rows.key(hit.row as usize);
-        let ids = self.core.key_column(found.iter().map(key));
-        limit.check("query")?;
+        let end = (*given + self.batch).min(self.rows.list.len());
+        let found = self.core.rows_at(&self.output, &self.targets, &self.rows.list[*given..end], &limit)?;
         *given = end;
-        Ok(QueryResult { ids, columns })
+        Ok(found)
     }
 }
 

@@ -45,6 +45,9 @@ const FARTHER: usize = 4;
 /// Once it would want one row in so many, it looks at all of them.
 const ALL_FROM_ONE_IN: usize = 16;
 
+/// A thread that has searched for so many hits keeps their memory for the next search, of 8 bytes a hit; of more it does not.
+const KEPT_HITS: usize = 1 << 17;
+
 /// A segment that is searched.
 #[derive(Clone)]
 pub struct Target {
@@ -104,11 +107,14 @@ impl<'a> Merger<'a> {
     pub fn search(&self, queries: Batch, k: usize) -> Result<Vec<Vec<Found>>> {
         let mut workspace = WORKSPACE.take().unwrap_or_default();
         let candidates = self.candidates(&mut workspace, queries, k)?;
-        let queries = (0..queries.count()).map(|i| queries.slice(i..i + 1));
-        let merged = queries
+        let each = (0..queries.count()).map(|i| queries.slice(i..i + 1));
+        let merged = each
             .zip(candidates)
             .map(|(query, candidates)| self.merge(&mut workspace, query, candidates, k))
             .collect();
+        if queries.count() * k > KEPT_HITS {
+            workspace.tops = Vec::new();
+        }
         WORKSPACE.set(Some(workspace));
         merged
     }

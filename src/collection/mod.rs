@@ -9,6 +9,7 @@ mod describe;
 mod explain;
 mod export;
 mod fields;
+mod gather;
 mod group;
 mod import;
 mod indexes;
@@ -124,7 +125,8 @@ impl Collection {
 
     /// Deletes the rows for which a filter holds when the call starts; says how many there were. Rows go by their primary
     /// keys, as in Milvus: with a row goes every other one of its key that was inserted before the call ends. A filter that
-    /// is empty or lets every row through is refused.
+    /// is empty or lets every row through is refused. Unlike in Milvus nothing needs to be loaded, and nothing is: what is
+    /// not open is read from its files.
     pub fn delete_matching(&self, filter: &str, values: &str) -> Result<u64> {
         self.core.delete_matching(filter, values, None)
     }
@@ -278,7 +280,7 @@ impl Collection {
     }
 
     /// [`Collection::search`] for the vectors of the newest rows of some primary keys (Int64Array or StringArray), each of
-    /// which must have one. A row is found for itself too.
+    /// which must have one in the partitions that are searched. A row is found for itself too.
     pub fn search_by_keys(
         &self,
         field: &str,
@@ -322,6 +324,13 @@ impl Collection {
     /// The rows for which a filter holds. Runs on a snapshot, never behind a writer's lock.
     pub fn query(&self, filter: &str, options: &QueryOptions) -> Result<QueryResult> {
         self.core.query(filter, options)
+    }
+
+    /// The rows of some primary keys (Int64Array or StringArray), which are looked up: a [`query`](Collection::query) for
+    /// `key in [..]` without its scan. In the order of the keys, each once; keys without a row are passed over. The options
+    /// are those of a query, whose `filter_values` do not count.
+    pub fn get(&self, keys: &ArrayRef, options: &QueryOptions) -> Result<QueryResult> {
+        self.core.get(keys, options)
     }
 
     /// The rows around one query, nearest first, in batches and to the last one; each primary key once. All come from the

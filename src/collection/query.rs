@@ -1,8 +1,9 @@
 //! Rows by a filter: query, count, and what a delete by filter is about.
 
+use crate::batch;
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::load::all_or_none;
-use crate::collection::merge::{Found, Target};
+use crate::collection::merge::Target;
 use crate::collection::partitions::Chosen;
 use crate::collection::request::MAX_TOPK;
 use crate::collection::types::{QueryOptions, QueryResult};
@@ -10,11 +11,9 @@ use crate::database::store::Store;
 use crate::database::watchdog::Watched;
 use crate::error::{Code, Error, Result};
 use crate::filter::{Filter, Table, Used, Values};
-use crate::schema::DataType;
-use crate::segment::{Key, Live, Rows, SegmentView};
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use crate::segment::{Live, Rows, SegmentView};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_buffer::BooleanBuffer;
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -46,6 +45,11 @@ impl<'a> Limit<'a> {
         self.watched.as_ref().map_or(&NEVER, |(_, watched)| watched.flag())
     }
 
+    /// Whether it is over, at next to no cost.
+    pub fn is_over(&self) -> bool {
+        self.stop().load(Ordering::Relaxed)
+    }
+
     /// Fails when it is over.
     pub fn check(&self, what: &str) -> Result<()> {
         let over = |(deadline, _): &(Instant, Watched)| Instant::now() >= *deadline;
@@ -66,7 +70,7 @@ impl Core {
         }
         let names = &options.partition_names;
         let output = self.output_fields(&options.output_fields)?;
-        let (skipped, most) = page(filter, options)?;
+        let (skipped, most) = page(filter.trim_ascii().is_empty(), options)?;
         let filter = self.filter(filter, options.filter_values)?;
         let _query = self.store.activity.query();
         let limit = Limit::new(&self.store, options.timeout);
@@ -74,14 +78,10 @@ impl Core {
             let chosen = self.searched(snapshot, names, &filter)?;
             Ok((snapshot.clone(), self.matching_rows(snapshot, &chosen, &filter, limit.stop())?))
         })?;
-        let mut rows = one_a_key(&targets);
-        rows.drain(..skipped.min(rows.len()));
-        rows.truncate(most);
-        let found = rows.iter().map(|&(_, Reverse((target, row)))| Found { score: 0.0, target, row });
-        let found: Vec<Found> = found.collect();
         limit.check("query")?;
-        let columns = self.columns(&output, &targets, found.iter(), found.len())?;
-        Ok(QueryResult { ids: self.key_column(rows.iter().map(|(key, _)| *key)), columns })
+        let places = self.in_order(&targets, skipped, most)?;
+        limit.check("query")?;
+        self.rows_at(&output, &targets, &places.list, &limit)
     }
 
     /// In the partitions of those names, or in all that are not released.
@@ -102,18 +102,21 @@ impl Core {
 
     /// A query for `count(*)`: one row without a key, whose one column is the number of rows.
     fn count_rows(&self, filter: &str, options: &QueryOptions) -> Result<QueryResult> {
-        if options.limit.is_some() || options.offset > 0 {
-            return Err(Error::invalid("count entities with pagination is not allowed"));
-        }
+        check_count(options)?;
         let filter = self.filter(filter, options.filter_values)?;
         let limit = Limit::new(&self.store, options.timeout);
         let (partitions, time) = (&options.partition_names, options.travel_timestamp);
         let count = self.count_live(&filter, partitions, time, limit.stop())?;
         limit.check("query")?;
+        self.counted(count)
+    }
+
+    /// A number of rows as the one row of a query for `count(*)`.
+    pub fn counted(&self, count: u64) -> Result<QueryResult> {
         let count: ArrayRef = Arc::new(Int64Array::from_iter_values(i64::try_from(count)));
         let columns = RecordBatch::try_from_iter([(COUNT, count)])
             .map_err(|e| Error::internal(format!("the column of a count: {e}")))?;
-        Ok(QueryResult { ids: self.key_column(std::iter::empty()), columns })
+        Ok(QueryResult { ids: self.key_column(std::iter::empty()), columns, memory: None })
     }
 
     /// The keys of the rows, in one partition or in all, for which the filter holds.
@@ -124,8 +127,42 @@ impl Core {
             return Err(Error::invalid(format!("delete plan can't be empty or always true : {shown}")));
         }
         let chosen = self.pinned(&filter).among(&Chosen::one_or_all(partition));
-        let targets = self.on_snapshot(|snapshot| self.matching_rows(snapshot, &chosen, &filter, &NEVER))?;
-        Ok(self.key_column(one_a_key(&targets).into_iter().map(|(key, _)| key)))
+        let targets = self.on_snapshot(|snapshot| self.stored_matching(snapshot, &chosen, &filter))?;
+        let places = self.in_order(&targets, 0, usize::MAX)?;
+        let keys = places.list.iter().map(|&(target, row)| targets[target as usize].rows.key(row as usize));
+        Ok(self.key_column(keys))
+    }
+
+    /// Segments of the chosen partitions with rows that are live and for which the filter holds. What is not open is looked
+    /// at in its files, and stays closed: whether it is loaded does not matter.
+    fn stored_matching(&self, snapshot: &Snapshot, chosen: &Chosen, filter: &Filter) -> Result<Vec<Target>> {
+        let mut found = Vec::new();
+        let is_meant = |view: &&SegmentView| chosen.has(view.partition) && view.live.count() > 0;
+        for view in snapshot.segments().filter(is_meant) {
+            let (rows, live) = match view.open_rows() {
+                Some(rows) => {
+                    let live = self.filtered(view, &rows, filter, &NEVER)?;
+                    (rows, live)
+                }
+                None => self.stored_live(view, filter)?,
+            };
+            if live.count() > 0 {
+                found.push(Target { rows, live, index: None });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows of a segment as its files have them, and which of them are live and pass the filter.
+    fn stored_live(&self, view: &SegmentView, filter: &Filter) -> Result<(Arc<Rows>, Live)> {
+        // A dropped collection's files may go while they are opened.
+        let rows = view.stored().map_err(|error| self.check_open().err().unwrap_or(error))?;
+        let absent = self.schema.fields().iter().skip(rows.batch().num_columns());
+        let absent = absent.map(|field| batch::absent_bytes(field, rows.len())).sum::<u64>();
+        let _memory = self.room(absent as usize, || "fields that were added after their rows".to_owned())?;
+        let whole = batch::widened(&self.schema, rows.batch().clone())?;
+        let bits = filter.rows(&Table::of(&whole), view.live.bits())?;
+        Ok((rows, view.live.kept(&bits)))
     }
 
     /// Parses and checks a filter of this collection.
@@ -140,7 +177,7 @@ impl Core {
     }
 
     /// Segments of the chosen partitions with rows that are live and for which the filter holds, opened and verified where
-    /// they were not; still without their indexes. After `stop` some are missing.
+    /// they were not; still without their indexes. After `stop` they are any.
     pub fn matching<'s>(
         &self,
         snapshot: &'s Snapshot,
@@ -158,7 +195,7 @@ impl Core {
                 }
                 // A dropped collection's files may go while they are opened.
                 let rows = view.rows().map_err(|error| self.check_open().err().unwrap_or(error))?;
-                let live = self.filtered(view, &rows, filter)?;
+                let live = self.filtered(view, &rows, filter, stop)?;
                 if live.count() > 0 {
                     found.push((Target { rows, live, index: None }, view));
                 }
@@ -167,32 +204,36 @@ impl Core {
         })
     }
 
-    /// The live rows of a segment for which the filter holds. Of rows that do not change they are remembered.
-    pub fn filtered(&self, view: &SegmentView, rows: &Rows, filter: &Filter) -> Result<Live> {
+    /// The live rows of a segment for which the filter holds; any rows after `stop`. Of rows that do not change they are
+    /// remembered.
+    fn filtered(&self, view: &SegmentView, rows: &Rows, filter: &Filter, stop: &AtomicBool) -> Result<Live> {
         if filter.is_always_true() {
             return Ok(view.live.clone());
         }
         let Some(cache) = rows.filters().filter(|_| filter.is_kept()) else {
-            let (bits, _) = self.evaluated(view, rows, filter, view.live.bits())?;
+            let (bits, _) = self.evaluated(view, rows, filter, view.live.bits(), stop)?;
             return Ok(view.live.kept(&bits));
         };
         if let Some(bits) = cache.get(filter) {
             return Ok(view.live.kept(&bits));
         }
         // Of all rows: later searches may be of times at which others were live.
-        let (bits, _) = self.evaluated(view, rows, filter, None)?;
-        cache.keep(filter, &bits);
+        let (bits, _) = self.evaluated(view, rows, filter, None, stop)?;
+        if !stop.load(Ordering::Relaxed) {
+            cache.keep(filter, &bits);
+        }
         Ok(view.live.kept(&bits))
     }
 
     /// The rows of a segment for which the filter holds, and the indexes that were used to find them. Those that are not
-    /// `among` may get either bit.
+    /// `among` may get either bit, and so may all after `stop`.
     pub fn evaluated(
         &self,
         view: &SegmentView,
         rows: &Rows,
         filter: &Filter,
         among: Option<&BooleanBuffer>,
+        stop: &AtomicBool,
     ) -> Result<(BooleanBuffer, Vec<Used>)> {
         let mut indexes = Vec::new();
         for at in filter.indexable() {
@@ -203,7 +244,7 @@ impl Core {
                 Err(error) => return Err(self.check_open().err().unwrap_or(error)),
             }
         }
-        let table = Table::of(rows.batch());
+        let table = Table::of(rows.batch()).until(stop);
         let table = indexes.iter().fold(table, |table, (at, index)| match index.scalar() {
             Some(index) => table.with(*at, index),
             None => table,
@@ -222,25 +263,25 @@ impl Core {
         let found = self.matching(snapshot, chosen, filter, stop)?;
         Ok(found.into_iter().map(|(target, _)| target).collect())
     }
-
-    /// Primary keys as a column.
-    pub fn key_column<'k>(&self, keys: impl Iterator<Item = Key<'k>>) -> ArrayRef {
-        match self.schema.primary().data_type {
-            DataType::Int64 => Arc::new(Int64Array::from_iter_values(keys.map(Key::int))),
-            _ => Arc::new(StringArray::from_iter_values(keys.map(Key::text))),
-        }
-    }
 }
 
 /// Whether a query asks for `count(*)`, in any case and, as in Milvus, alone.
-fn is_count(options: &QueryOptions) -> bool {
+pub fn is_count(options: &QueryOptions) -> bool {
     matches!(options.output_fields[..], [field] if field.trim().eq_ignore_ascii_case(COUNT))
 }
 
-/// How many rows to pass over, and how many to give at most.
-fn page(filter: &str, options: &QueryOptions) -> Result<(usize, usize)> {
+/// Fails for a count of some pages of the rows.
+pub fn check_count(options: &QueryOptions) -> Result<()> {
+    if options.limit.is_some() || options.offset > 0 {
+        return Err(Error::invalid("count entities with pagination is not allowed"));
+    }
+    Ok(())
+}
+
+/// How many rows to pass over, and how many to give at most. A query for all rows needs a limit.
+pub fn page(of_all: bool, options: &QueryOptions) -> Result<(usize, usize)> {
     let Some(limit) = options.limit else {
-        if filter.trim_ascii().is_empty() {
+        if of_all {
             return Err(Error::invalid("empty expression should be used with limit"));
         }
         if options.offset > 0 {
@@ -249,25 +290,14 @@ fn page(filter: &str, options: &QueryOptions) -> Result<(usize, usize)> {
         }
         return Ok((0, usize::MAX));
     };
+    if limit == 0 {
+        return Err(Error::invalid("limit [0] is invalid, should be greater than 0"));
+    }
     let total = limit.saturating_add(options.offset);
-    if limit == 0 || total > MAX_TOPK {
+    if total > MAX_TOPK {
         return Err(Error::invalid(format!(
             "(offset+limit) should be in range [1, {MAX_TOPK}], but got {total}"
         )));
     }
     Ok((options.offset, limit))
-}
-
-/// The live rows, in the order of their keys; of the rows of one key the newest.
-pub fn one_a_key(targets: &[Target]) -> Vec<(Key<'_>, Reverse<(u32, u32)>)> {
-    let mut rows = Vec::with_capacity(targets.iter().map(|target| target.live.count()).sum());
-    for (number, target) in targets.iter().enumerate() {
-        for (start, end) in target.live.runs() {
-            let place = |row: usize| Reverse((number as u32, row as u32));
-            rows.extend((start..end).map(|row| (target.rows.key(row), place(row))));
-        }
-    }
-    rows.sort_unstable();
-    rows.dedup_by_key(|(key, _)| *key);
-    rows
 }

@@ -1,19 +1,17 @@
 //! Search: one pass over the segments of a snapshot, and what comes out of it.
 
-use crate::batch::values_of_key;
 use crate::collection::core::{Core, Snapshot};
+use crate::collection::gather::key;
 use crate::collection::group::Groups;
 use crate::collection::load::all_or_none;
 use crate::collection::merge::{Batch, Found, Merger, Target};
 use crate::collection::query::Limit;
 use crate::collection::request::{Request, check_queries, not_exist};
-use crate::collection::types::{Output, SearchOptions, SearchResult};
-use crate::error::{Error, Result};
+use crate::collection::types::{SearchOptions, SearchResult};
+use crate::error::Result;
 use crate::filter::Filter;
 use crate::index::Queries;
-use crate::segment::{Run, gather_column};
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
-use arrow_schema::{Field as ArrowField, Schema as ArrowSchema};
+use crate::kernel::topk::Hit;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -45,7 +43,7 @@ impl Core {
         let prepared = self.prepare(field, &filter, options, limit.stop())?;
         let found = self.run(&prepared, queries, limit.stop())?;
         limit.check("search")?;
-        self.result(&prepared.request, &prepared.targets, &found)
+        self.result(&prepared.request, &prepared.targets, &found, &limit)
     }
 
     /// Checks a search of `field`, and opens what it needs of a snapshot.
@@ -82,6 +80,9 @@ impl Core {
         };
         let pool = &self.store.shared.pool;
         let nq = queries.count();
+        let _memory = self.room(hits_bytes(targets, nq, request.k), || {
+            format!("a search for the {} best rows of {nq} queries", request.k)
+        })?;
         let chunk = nq.div_ceil(pool.current_num_threads()).max(MIN_CHUNK);
         if nq <= chunk {
             return search(queries);
@@ -98,6 +99,7 @@ impl Core {
         request: &Request,
         targets: &[Target],
         found: &[Vec<Found>],
+        limit: &Limit,
     ) -> Result<SearchResult> {
         let wanted = |hits: &'_ [Found]| -> std::ops::RangeFrom<usize> { request.offset.min(hits.len()).. };
         let mut offsets = Vec::with_capacity(found.len() + 1);
@@ -108,52 +110,19 @@ impl Core {
             offsets.push(total);
         }
         let all = || found.iter().flat_map(|hits| &hits[wanted(hits)]);
+        let columns = self.columns(&request.output, targets, all(), total as usize, ("search", limit))?;
         let metric = request.spec.metric;
         let scores = all().map(|hit| round(metric.user_score(hit.score), request.round)).collect();
-        let ids = self.key_column(all().map(|hit| targets[hit.target as usize].rows.key(hit.row as usize)));
-        let columns = self.columns(&request.output, targets, all(), total as usize)?;
-        Ok(SearchResult { offsets, ids, scores, columns })
+        let ids = self.key_column(all().map(|hit| key(targets, hit)));
+        Ok(SearchResult { offsets, ids, scores, columns: columns.batch, memory: columns.memory })
     }
+}
 
-    /// The output fields of rows that were found.
-    pub fn columns<'a>(
-        &self,
-        output: &[Output],
-        targets: &[Target],
-        found: impl Iterator<Item = &'a Found>,
-        total: usize,
-    ) -> Result<RecordBatch> {
-        let mut fields: Vec<ArrowField> = Vec::with_capacity(output.len());
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(output.len());
-        let run = |hit: &Found| Run {
-            source: hit.target as usize,
-            start: hit.row as usize,
-            end: hit.row as usize + 1,
-        };
-        let runs: Vec<Run> = if output.is_empty() { Vec::new() } else { found.map(run).collect() };
-        for Output { place, key } in output {
-            let field = &self.schema.fields()[*place];
-            let sources: Vec<&ArrayRef> =
-                targets.iter().map(|target| target.rows.batch().column(*place)).collect();
-            let array = match runs.is_empty() {
-                true => new_empty_array(&field.arrow_type()),
-                false => gather_column(&sources, &runs)?,
-            };
-            match key {
-                None => {
-                    fields.push(field.arrow_field());
-                    arrays.push(array);
-                }
-                Some(key) => {
-                    fields.push(ArrowField::new(key, field.arrow_type(), true));
-                    arrays.push(values_of_key(&array, key));
-                }
-            }
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(total));
-        RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(fields)), arrays, &options)
-            .map_err(|e| Error::internal(format!("output columns: {e}")))
-    }
+/// Bytes of the hits of a search: of each query those of every segment, and the best of one of them while it is searched.
+fn hits_bytes(targets: &[Target], nq: usize, k: usize) -> usize {
+    let hits = || targets.iter().map(|target| k.min(target.live.count()));
+    let (all, most) = (hits().sum::<usize>(), hits().max().unwrap_or(0));
+    nq * (all * size_of::<Found>() + most * size_of::<Hit>())
 }
 
 /// Rounds half away from zero to `digits`; -1 leaves the score alone.

@@ -1,7 +1,7 @@
 //! What goes into the calls of a collection and comes out of them.
 
 use crate::index::catalog::scalar::Spec;
-use crate::segment::Mmap;
+use crate::segment::{Mmap, Reservation};
 use arrow_array::{ArrayRef, RecordBatch};
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,6 +204,8 @@ pub struct QueryResult {
     pub ids: ArrayRef,
     /// The output fields, a row a key; for a `count(*)` one row.
     pub columns: RecordBatch,
+    /// What it takes of the database's memory while it lives.
+    pub(crate) memory: Option<Reservation>,
 }
 
 /// The hits of a search: those of query `i` are at `offsets[i]..offsets[i + 1]`, best first.
@@ -215,6 +217,8 @@ pub struct SearchResult {
     pub scores: Vec<f32>,
     /// The output fields, a row a hit.
     pub columns: RecordBatch,
+    /// What it takes of the database's memory while it lives.
+    pub(crate) memory: Option<Reservation>,
 }
 
 /// Called as a long operation advances, with rows done and in total; `false` cancels it.

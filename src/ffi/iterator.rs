@@ -17,7 +17,8 @@ use std::sync::Arc;
 const USUAL_BATCH: usize = 1000;
 
 /// The hits of one query, nearest first, batch by batch and to the last row. They come from the rows that there were when
-/// it was opened, whatever is written meanwhile; while it lives, these rows' files stay.
+/// it was opened, whatever is written meanwhile; while it lives, these rows' files stay, and `memory_limit` counts a bit for
+/// each row of their segments.
 #[derive_ReprC(rename = "elanus_search_iterator")]
 #[repr(opaque)]
 pub struct SearchIterator {
@@ -26,7 +27,7 @@ pub struct SearchIterator {
 }
 
 /// The rows of a query in the order of their primary keys, batch by batch. They are those that there were when it was
-/// opened, whatever is written meanwhile; while it lives, these rows' files stay.
+/// opened, whatever is written meanwhile; while it lives, these rows' files stay, and `memory_limit` counts 8 bytes a row.
 #[derive_ReprC(rename = "elanus_query_iterator")]
 #[repr(opaque)]
 pub struct QueryIterator {
@@ -39,8 +40,8 @@ pub struct QueryIterator {
 /// @param field      The vector field.
 /// @param query      `dim` floats, each finite.
 /// @param dim        The field's dimension.
-/// @param options    NULL for the defaults. `topk` does not count; group_by_field must not be set; a timeout is that of each
-///                   call.
+/// @param options    NULL for the defaults. `topk` does not count; `offset` is at most 16383; group_by_field must not be set; a
+///                   timeout is that of each call.
 /// @param batch_size Hits of a batch, 1 to 16384; 0 for 1000.
 /// @param limit      After how many hits to end; 0 for after all.
 /// @param error      Receives the failure; may be NULL.

@@ -2,11 +2,13 @@
 
 use super::collection::Collection;
 use super::error::{self, ErrorOut};
-use super::input::{Versioned, given, put, text, text_or, texts, versioned};
+use super::input::{Versioned, given, put, slice, text, text_or, texts, versioned};
 use super::result::SearchResult;
 use crate::collection::QueryOptions as Options;
 use crate::error::{Code, Result};
+use arrow_array::{ArrayRef, Int64Array, StringArray};
 use safer_ffi::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The options of a query. Begin with ELANUS_QUERY_OPTIONS_INIT, which sets `size`; all zeros are the defaults too.
@@ -84,6 +86,73 @@ pub extern "C" fn elanus_collection_query(
     })
 }
 
+/// Gives the rows of some INT64 primary keys: elanus_collection_query() for `key in [...]`, but the keys are looked up, and
+/// no row is scanned.
+///
+/// @param ids     `count` keys. One without a row is passed over, and one that is named twice gives one row.
+/// @param count   Any number; 0 gives no row.
+/// @param options As those of a query: output fields, `limit` and `offset` over the rows in the order of their keys, partitions,
+///                travel_timestamp. `filter_values` do not count. NULL for the defaults.
+/// @param error   Receives the failure; may be NULL.
+/// @return The keys that have a row, in their order, each once, and the output fields as columns; to free with
+///         elanus_result_free(), or NULL on failure. No row is no failure.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_get_int64(
+    collection: Option<&Collection>,
+    ids: *const i64,
+    count: usize,
+    options: *const QueryOptions<'_>,
+    error: ErrorOut<'_>,
+) -> Option<repr_c::Box<SearchResult>> {
+    error::value(error, || {
+        let collection = given(collection, "collection")?;
+        // SAFETY: the caller promises `count` keys at `ids`.
+        let ids = unsafe { slice(ids, count, "ids") }?;
+        // SAFETY: the caller promises a structure of the size it states, or NULL.
+        let options = unsafe { read(options) }?;
+        get(collection, Arc::new(Int64Array::from(ids.to_vec())), &options)
+    })
+}
+
+/// The same for VARCHAR primary keys: elanus_collection_get_int64().
+///
+/// @param ids     `count` texts in UTF-8, none NULL.
+/// @param count   Any number; 0 gives no row.
+/// @param options NULL for the defaults.
+/// @param error   Receives the failure; may be NULL.
+/// @return The keys that have a row, in their order, each once, and the output fields as columns; to free with
+///         elanus_result_free(), or NULL on failure.
+///
+/// Safe beside any call. Since 0.1.
+///
+/// cbindgen:blocking
+#[ffi_export]
+pub extern "C" fn elanus_collection_get_varchar(
+    collection: Option<&Collection>,
+    ids: *const Option<char_p::Ref<'_>>,
+    count: usize,
+    options: *const QueryOptions<'_>,
+    error: ErrorOut<'_>,
+) -> Option<repr_c::Box<SearchResult>> {
+    error::value(error, || {
+        let collection = given(collection, "collection")?;
+        // SAFETY: the caller promises `count` texts at `ids`.
+        let ids = unsafe { texts(ids, count, "ids") }?;
+        // SAFETY: the caller promises a structure of the size it states, or NULL.
+        let options = unsafe { read(options) }?;
+        get(collection, Arc::new(StringArray::from(ids)), &options)
+    })
+}
+
+fn get(collection: &Collection, ids: ArrayRef, options: &Options) -> Result<repr_c::Box<SearchResult>> {
+    let found = collection.0.get(&ids, options)?;
+    Ok(Box::new(SearchResult::rows(found, collection.0.schema())?).into())
+}
+
 /// Counts the rows of all partitions that are not released for which a filter holds.
 ///
 /// @param filter As elanus_collection_query() has it; empty for all rows.
@@ -111,7 +180,9 @@ pub extern "C" fn elanus_collection_count_matching(
 }
 
 /// Deletes the rows for which a filter holds when the call starts. They go by their primary keys, as in Milvus: with a
-/// row goes every other one of its key.
+/// row goes every other one of its key. Unlike in Milvus the collection needs not be loaded, and a delete loads nothing: what is
+/// not open is read from its files. It is one record of the log: of rows whose keys exceed 1 GiB, some have to be deleted
+/// before others.
 ///
 /// @param filter  As elanus_collection_query() has it. One that is empty, or true of every row whatever it holds, is
 ///                refused.

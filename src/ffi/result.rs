@@ -9,6 +9,7 @@ use super::input::owned_text;
 use crate::collection::{Inserted, QueryResult, SearchResult as Hits};
 use crate::error::Result;
 use crate::schema::{DataType, Field, Schema};
+use crate::segment::Reservation;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -20,6 +21,9 @@ use view::View;
 /// The hits of a search: those of query i are numbers offsets[i] to offsets[i + 1], best first. A query gives one too,
 /// its rows as the hits of one query without scores (for `count(*)` one row without a key); and an insert, the keys of its
 /// rows without columns.
+///
+/// While it lives, `memory_limit` counts it, unless it is small (64 KiB). One that has no room is refused with
+/// ELANUS_CODE_MEMORY_LIMIT and the sizes before it is made.
 ///
 /// It never changes, so that any number of threads may read it; what its functions point to lives until
 /// elanus_result_free().
@@ -35,16 +39,18 @@ pub struct SearchResult {
     scores: Option<Vec<f32>>,
     rows: RecordBatch,
     views: Vec<View>,
+    /// What it takes of the database's memory.
+    _memory: Option<Reservation>,
 }
 
 impl SearchResult {
     pub(super) fn hits(hits: Hits, schema: &Schema) -> Result<SearchResult> {
-        Self::new(schema, hits.offsets, hits.ids, Some(hits.scores), hits.columns)
+        Self::new(schema, hits.offsets, hits.ids, Some(hits.scores), hits.columns, hits.memory)
     }
 
     pub(super) fn rows(found: QueryResult, schema: &Schema) -> Result<SearchResult> {
         let offsets = vec![0, found.columns.num_rows() as u64];
-        Self::new(schema, offsets, found.ids, None, found.columns)
+        Self::new(schema, offsets, found.ids, None, found.columns, found.memory)
     }
 
     fn new(
@@ -53,6 +59,7 @@ impl SearchResult {
         ids: ArrayRef,
         scores: Option<Vec<f32>>,
         rows: RecordBatch,
+        memory: Option<Reservation>,
     ) -> Result<SearchResult> {
         let (names, primary) = (rows.schema(), schema.primary());
         let views = names.fields().iter().zip(rows.columns()).map(|(given, column)| {
@@ -81,6 +88,7 @@ impl SearchResult {
             scores,
             views: views.collect::<Result<_>>()?,
             rows,
+            _memory: memory,
         })
     }
 
@@ -98,7 +106,7 @@ pub(super) fn written(
     if let Some(out) = out {
         let no_columns = RecordBatch::new_empty(Arc::new(arrow_schema::Schema::empty()));
         let offsets = vec![0, inserted.ids.len() as u64];
-        let result = SearchResult::new(collection.0.schema(), offsets, inserted.ids, None, no_columns)?;
+        let result = SearchResult::new(collection.0.schema(), offsets, inserted.ids, None, no_columns, None)?;
         out.write(Some(Box::new(result).into()));
     }
     Ok(())

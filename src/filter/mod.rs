@@ -90,7 +90,8 @@ impl Filter {
         describe::Shown { fields: schema.fields(), predicate: &self.predicate }.to_string()
     }
 
-    /// The rows that it lets through: a bit a row. Rows that are not `among` may get either bit.
+    /// The rows that it lets through: a bit a row. Rows that are not `among` may get either bit, and so may all once the
+    /// table's time is over.
     pub fn rows(&self, table: &Table, among: Option<&BooleanBuffer>) -> Result<BooleanBuffer> {
         eval::rows(&self.predicate, table, among)
     }

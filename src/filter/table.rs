@@ -3,11 +3,17 @@
 use crate::index::scalar::Sorted;
 use arrow_array::RecordBatch;
 use std::cell::RefCell;
+use std::sync::atomic::AtomicBool;
+
+/// The flag of evaluations that go on to the end.
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Columns of rows, and indexes of some of them.
 pub struct Table<'a> {
     pub(super) rows: &'a RecordBatch,
     indexes: Vec<(usize, &'a Sorted)>,
+    /// Once it is set, nobody wants the answer.
+    pub(super) stop: &'a AtomicBool,
     used: RefCell<Vec<Used>>,
 }
 
@@ -23,7 +29,12 @@ pub struct Used {
 impl<'a> Table<'a> {
     /// Rows without indexes. They have the columns of the schema, in the one form of [`crate::batch::canonical`].
     pub fn of(rows: &'a RecordBatch) -> Table<'a> {
-        Table { rows, indexes: Vec::new(), used: RefCell::default() }
+        Table { rows, indexes: Vec::new(), stop: &NEVER, used: RefCell::default() }
+    }
+
+    /// The same, whose evaluations end soon after `stop` is set. What they have said until then is no answer.
+    pub fn until(self, stop: &'a AtomicBool) -> Table<'a> {
+        Table { stop, ..self }
     }
 
     /// The same with an index of the column at place `at`, which was built over these rows.

@@ -21,7 +21,7 @@ pub use history::History;
 pub use index_file::{IndexFile, Indexed, LoadedIndex, Mmap};
 pub use live::Live;
 pub use memory::{Memory, Reservation, Spare};
-pub use rows::{Key, Rows, Run, gather, gather_column};
+pub use rows::{Key, Lengths, Rows, Run, copy_runs, gather, gather_column};
 pub use sealed::Sealed;
 
 use crate::error::Result;
@@ -129,6 +129,14 @@ impl SegmentView {
         match &self.source {
             Source::Growing(rows) => Ok(rows.clone()),
             Source::Sealed(sealed) => sealed.stored(),
+        }
+    }
+
+    /// The rows, if no file has to be opened for them.
+    pub fn open_rows(&self) -> Option<Arc<Rows>> {
+        match &self.source {
+            Source::Growing(rows) => Some(rows.clone()),
+            Source::Sealed(sealed) => sealed.loaded(),
         }
     }
 

@@ -210,7 +210,12 @@ pub fn gather_column(sources: &[&ArrayRef], runs: &[Run]) -> Result<ArrayRef> {
     copy_runs(sources, runs, &mut || Ok(()))
 }
 
-fn copy_runs(sources: &[&ArrayRef], runs: &[Run], go_on: &mut dyn FnMut() -> Result<()>) -> Result<ArrayRef> {
+/// The same; asks `go_on` after every run, whose error ends it.
+pub fn copy_runs(
+    sources: &[&ArrayRef],
+    runs: &[Run],
+    go_on: &mut dyn FnMut() -> Result<()>,
+) -> Result<ArrayRef> {
     let data: Vec<_> = sources.iter().map(|source| source.to_data()).collect();
     let rows = runs.iter().map(|run| run.end - run.start).sum();
     let failed = |e| Error::internal(format!("cannot gather {rows} rows: {e}"));
@@ -220,6 +225,39 @@ fn copy_runs(sources: &[&ArrayRef], runs: &[Run], go_on: &mut dyn FnMut() -> Res
         go_on()?;
     }
     Ok(make_array(out.freeze()))
+}
+
+/// What the rows of a column take beside its fixed bytes: their texts or elements.
+pub struct Lengths<'a> {
+    /// Where the texts or elements of each row begin; `None` for a column without any.
+    rows: Option<&'a [i32]>,
+    /// Bytes of a character, or of an element without its text.
+    width: u64,
+    /// Where the texts of elements begin.
+    elements: Option<&'a [i32]>,
+}
+
+impl<'a> Lengths<'a> {
+    pub fn new(column: &'a ArrayRef) -> Lengths<'a> {
+        if let Some(texts) = column.as_string_opt::<i32>() {
+            return Lengths { rows: Some(texts.value_offsets()), width: 1, elements: None };
+        }
+        let Some(lists) = column.as_list_opt::<i32>() else {
+            return Lengths { rows: None, width: 0, elements: None };
+        };
+        let elements = lists.values().as_string_opt::<i32>().map(|texts| texts.value_offsets());
+        let offset = elements.map_or(1, |_| size_of::<i32>());
+        let width = lists.values().data_type().primitive_width().unwrap_or(offset) as u64;
+        Lengths { rows: Some(lists.value_offsets()), width, elements }
+    }
+
+    /// Bytes of the rows from `start` to before `end`.
+    pub fn of(&self, start: usize, end: usize) -> u64 {
+        let Some(rows) = self.rows else { return 0 };
+        let (first, last) = (rows[start], rows[end]);
+        let texts = self.elements.map_or(0, |texts| texts[last as usize] - texts[first as usize]);
+        (last - first) as u64 * self.width + texts as u64
+    }
 }
 
 /// One after the other, all rows of `sources`.
@@ -397,6 +435,20 @@ pub(super) mod tests {
         let joined = concat(&schema(), &[&rows(&[4, 5]), &rows(&[6])]).unwrap();
         assert_eq!(joined, batch(&[4, 5, 6]));
         assert_eq!(floats(&Rows::new(&schema(), joined, None)).row(2), [6.0, 0.5, -1.0]);
+    }
+
+    #[test]
+    fn lengths_of_rows() {
+        let (plain, sparse) = (batch(&[1, 10, 100]).slice(1, 2), sparse_batch(&[1, 2, 3, 4]).slice(1, 3));
+        for (schema, rows) in [(schema(), plain), (sparse_schema(), sparse)] {
+            for (field, column) in schema.fields().iter().zip(rows.columns()) {
+                let lengths = Lengths::new(column);
+                for start in 0..column.len() {
+                    let expected: u64 = batch::variable_bytes(&column.slice(start, column.len() - start));
+                    assert_eq!(lengths.of(start, column.len()), expected, "{} {start}", field.name);
+                }
+            }
+        }
     }
 
     #[test]

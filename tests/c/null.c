@@ -79,6 +79,8 @@ static void handles(void) {
     MISSING("collection", elanus_collection_export(NULL, "a.json", NULL, &count, &error));
     MISSING("collection", elanus_collection_search_by_int64(NULL, "v", &id, 1, NULL, &error));
     MISSING("collection", elanus_collection_search_by_varchar(NULL, "v", NULL, 0, NULL, &error));
+    MISSING("collection", elanus_collection_get_int64(NULL, &id, 1, NULL, &error));
+    MISSING("collection", elanus_collection_get_varchar(NULL, NULL, 0, NULL, &error));
     MISSING("collection", elanus_collection_explain(NULL, "v", NULL, &error));
     MISSING("collection", elanus_search_iterator_open(NULL, "v", query, DIM, NULL, 0, 0, &error));
     MISSING("collection", elanus_search_iterator_open_binary(NULL, "v", (uint8_t *)query, 8, NULL, 0, 0, &error));
@@ -182,6 +184,8 @@ static void arguments(const elanus_database *database, const elanus_collection *
     MISSING("field", elanus_collection_search_by_int64(collection, NULL, NULL, 0, NULL, &error));
     MISSING("ids", elanus_collection_search_by_int64(collection, "v", NULL, 1, NULL, &error));
     MISSING("ids", elanus_collection_search_by_varchar(collection, "v", NULL, 1, NULL, &error));
+    MISSING("ids", elanus_collection_get_int64(collection, NULL, 1, NULL, &error));
+    MISSING("ids", elanus_collection_get_varchar(collection, NULL, 1, NULL, &error));
     MISSING("field", elanus_collection_explain(collection, NULL, NULL, &error));
     MISSING("field", elanus_search_iterator_open(collection, NULL, query, DIM, NULL, 0, 0, &error));
     MISSING("query", elanus_search_iterator_open(collection, "v", NULL, DIM, NULL, 0, 0, &error));

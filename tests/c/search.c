@@ -112,6 +112,36 @@ static void stored_rows(const elanus_collection *collection) {
           elanus_collection_search_by_varchar(collection, "v", texts, 1, &options, &error));
 }
 
+/* A query for keys, without its scan: in the order of the keys, each once. */
+static void rows_of_keys(const elanus_collection *collection) {
+    const int64_t ids[5] = {550, 7, 1234567, 7, 41}, found[3] = {7, 41, 550};
+    elanus_query_options options = ELANUS_QUERY_OPTIONS_INIT;
+    const char *output = "g";
+    const char *texts[1] = {"7"};
+    elanus_result *result;
+    size_t i;
+    options.output_fields = &output;
+    options.output_field_count = 1;
+    result = elanus_collection_get_int64(collection, ids, 5, &options, &error);
+    CHECK(elanus_result_count(result) == 3 && elanus_result_scores(result) == NULL);
+    CHECK(memcmp(elanus_result_ids_int64(result), found, sizeof found) == 0);
+    for (i = 0; i < 3; i++)
+        CHECK(((const int32_t *)elanus_result_column(result, 0)->data)[i] == found[i] % 20);
+    elanus_result_free(result);
+    options.limit = 1;
+    options.offset = 1;
+    result = elanus_collection_get_int64(collection, ids, 5, &options, &error);
+    CHECK(elanus_result_count(result) == 1 && elanus_result_ids_int64(result)[0] == 41);
+    elanus_result_free(result);
+    result = elanus_collection_get_int64(collection, NULL, 0, NULL, &error);
+    CHECK(result != NULL && elanus_result_count(result) == 0);
+    elanus_result_free(result);
+    output = "nope";
+    FAILS(ELANUS_CODE_FIELD_NOT_FOUND, "nope", "not exist",
+          elanus_collection_get_int64(collection, ids, 5, &options, &error));
+    FAILS(ELANUS_CODE_INVALID_PARAMETER, "", "", elanus_collection_get_varchar(collection, texts, 1, NULL, &error));
+}
+
 static void counts(const elanus_collection *collection) {
     elanus_query_options options = ELANUS_QUERY_OPTIONS_INIT;
     const char *output = "count(*)";
@@ -219,6 +249,7 @@ int main(void) {
     ranges(collection);
     groups(collection);
     stored_rows(collection);
+    rows_of_keys(collection);
     counts(collection);
     explanations(collection);
     iterators(collection);

@@ -178,7 +178,8 @@ fn output_fields_and_pages() {
     assert_eq!(page("", 5, 850).unwrap(), whole[850..855]);
     assert_eq!(page("", 16000, 100).unwrap(), whole[100..]);
     assert_eq!(page("id > 500", 3, 2000).unwrap(), [0i64; 0]);
-    for (limit, offset) in [(0, 0), (16385, 0), (16384, 1), (usize::MAX, usize::MAX)] {
+    assert_eq!(page("id > 5", 0, 5).unwrap_err().message(), "limit [0] is invalid, should be greater than 0");
+    for (limit, offset) in [(16385, 0), (16384, 1), (usize::MAX, usize::MAX)] {
         let error = page("id > 5", limit, offset).unwrap_err();
         assert!(error.message().starts_with("(offset+limit) should be in range [1, 16384]"), "{error}");
     }

@@ -20,6 +20,7 @@ mod model;
 mod partition_key;
 mod partitions;
 mod processes;
+mod reads;
 mod refresh;
 mod scalar;
 mod search;

@@ -2,8 +2,8 @@
 //!
 //! A path that leads nowhere, or to a value of another type, makes a condition false; `!=` is true of it, as in Milvus.
 
-use super::pick;
 use super::seek::{Found, find};
+use super::{Asked, pick};
 use crate::error::{Error, Result};
 use crate::filter::predicate::Test;
 use crate::filter::syntax::{Compare, Contains, Step};
@@ -13,17 +13,12 @@ use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_buffer::BooleanBuffer;
 use std::cmp::Ordering;
 
-pub fn rows(
-    array: &ArrayRef,
-    path: &[Step],
-    test: &Test,
-    among: Option<&BooleanBuffer>,
-) -> Result<BooleanBuffer> {
+pub fn rows(array: &ArrayRef, path: &[Step], test: &Test, asked: Asked) -> Result<BooleanBuffer> {
     let texts = array
         .as_string_opt::<i32>()
         .ok_or_else(|| Error::internal(format!("a column of {} as JSON", array.data_type())))?;
     let lists = levels(test);
-    Ok(pick(texts.len(), among, |row| holds(test, value(texts, row, path, lists).as_ref())))
+    Ok(pick(texts.len(), asked, |row| holds(test, value(texts, row, path, lists).as_ref())))
 }
 
 /// What the path leads to in a row.

@@ -1,15 +1,17 @@
 //! Conditions on arrays. Elements are tested as a column of their own; a row is what its elements say.
 
-use super::{pick, scalar};
+use super::{Asked, pick, scalar};
 use crate::error::{Error, Result};
 use crate::filter::predicate::{Column, Test};
 use crate::filter::syntax::{Compare, Contains};
 use crate::filter::value::Value;
-use crate::schema::DataType;
+use crate::schema::{DataType, MAX_CAPACITY};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, make_array};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_data::transform::MutableArrayData;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 /// The element at `index` of each array; null where there is none.
@@ -28,43 +30,106 @@ pub fn elements(array: &ArrayRef, index: u64) -> Result<ArrayRef> {
     Ok(make_array(out.freeze()))
 }
 
-/// The arrays for which a test of whole arrays holds.
-pub fn rows(
-    array: &ArrayRef,
-    column: &Column,
-    test: &Test,
-    among: Option<&BooleanBuffer>,
-) -> Result<BooleanBuffer> {
+/// The arrays for which a test of whole arrays holds. However long a list is, its values are looked for one after the other,
+/// so that they take the memory of one.
+pub fn rows(array: &ArrayRef, column: &Column, test: &Test, asked: Asked) -> Result<BooleanBuffer> {
     let lists = lists(array)?;
     let other = || Error::internal(format!("an array under the test {test:?}"));
     let element = column.element_type.ok_or_else(other)?;
-    let each =
-        |holds: &dyn Fn(Range<usize>) -> bool| Ok(pick(lists.len(), among, |row| holds(range(lists, row))));
     match test {
-        Test::Length(op, length) => each(&|range| op.holds(Some((range.len() as i64).cmp(length)))),
+        Test::Length(op, length) => {
+            let holds = |row| op.holds(Some((range(lists, row).len() as i64).cmp(length)));
+            Ok(pick(lists.len(), asked, holds))
+        }
         Test::Contains(Contains::One | Contains::Any, values) => {
-            let wanted = scalar(lists.values(), element, &Test::In(values.clone()), None)?;
+            let wanted = scalar(lists.values(), element, &Test::In(values.clone()), asked.of_all())?;
             Ok(any(lists, &wanted))
         }
-        Test::Contains(Contains::All, values) => {
-            let wanted = one_by_one(lists, element, values)?;
-            each(&|range| wanted.iter().all(|wanted| range.clone().any(|place| wanted.value(place))))
-        }
-        Test::Compare(op @ (Compare::Equal | Compare::NotEqual), Value::List(values)) => {
-            let wanted = one_by_one(lists, element, values)?;
-            each(&|range| equals(range, &wanted) == (*op == Compare::Equal))
-        }
+        Test::Contains(Contains::All, values) => all(lists, element, values, asked),
+        Test::Compare(Compare::Equal, Value::List(values)) => equal(lists, element, values, asked),
+        Test::Compare(Compare::NotEqual, Value::List(values)) => Ok(!&equal(lists, element, values, asked)?),
         Test::In(values) => {
-            let wanted = values.iter().map(|value| match value {
-                Value::List(values) => one_by_one(lists, element, values),
-                _ => Err(other()),
-            });
-            let wanted = wanted.collect::<Result<Vec<_>>>()?;
-            each(&|range| wanted.iter().any(|wanted| equals(range.clone(), wanted)))
+            let mut found = BooleanBuffer::new_unset(lists.len());
+            for value in values {
+                let Value::List(values) = value else { return Err(other()) };
+                if asked.is_over() {
+                    break;
+                }
+                found = &found | &equal(lists, element, values, asked)?;
+            }
+            Ok(found)
         }
         _ => Err(other()),
     }
 }
+
+/// The arrays that have all of the values.
+fn all(lists: &ListArray, element: DataType, values: &[Value], asked: Asked) -> Result<BooleanBuffer> {
+    // A number may be there twice, as a whole one and as a float, and the float 0 with either sign.
+    const MOST: usize = 2 * MAX_CAPACITY as usize + 1;
+    let mut different: Vec<&Value> = Vec::new();
+    let mut seen = HashSet::new();
+    for value in values {
+        if seen.insert(Same(value)) {
+            different.push(value);
+        }
+        if different.len() > MOST {
+            return Ok(BooleanBuffer::new_unset(lists.len()));
+        }
+    }
+    let mut left = BooleanBuffer::new_set(lists.len());
+    for value in different {
+        if asked.is_over() {
+            break;
+        }
+        left = &left & &any(lists, &equal_elements(lists, element, value, asked)?);
+    }
+    Ok(left)
+}
+
+/// The arrays that are equal to a list.
+fn equal(lists: &ListArray, element: DataType, values: &[Value], asked: Asked) -> Result<BooleanBuffer> {
+    let mut left = pick(lists.len(), asked, |row| range(lists, row).len() == values.len());
+    for (place, value) in values.iter().enumerate() {
+        if asked.is_over() || left.count_set_bits() == 0 {
+            break;
+        }
+        let wanted = equal_elements(lists, element, value, asked)?;
+        let of_left = Asked { among: Some(&left), ..asked };
+        left = pick(lists.len(), of_left, |row| wanted.value(range(lists, row).start + place));
+    }
+    Ok(left)
+}
+
+/// The elements of all arrays that are equal to a value.
+fn equal_elements(
+    lists: &ListArray,
+    element: DataType,
+    value: &Value,
+    asked: Asked,
+) -> Result<BooleanBuffer> {
+    scalar(lists.values(), element, &Test::In(vec![value.clone()]), asked.of_all())
+}
+
+/// A value that is told apart from others as it is written, floats by their bits.
+struct Same<'a>(&'a Value);
+
+impl Hash for Same<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialEq for Same<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.0, other.0) {
+            (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+            (a, b) => a == b,
+        }
+    }
+}
+
+impl Eq for Same<'_> {}
 
 /// The arrays that have one of the wanted elements.
 fn any(lists: &ListArray, wanted: &BooleanBuffer) -> BooleanBuffer {
@@ -85,20 +150,6 @@ fn any(lists: &ListArray, wanted: &BooleanBuffer) -> BooleanBuffer {
         }
     }
     bits.finish()
-}
-
-/// Whether the elements there are the values of a list, of each of which is known which elements are equal to it.
-fn equals(range: Range<usize>, wanted: &[BooleanBuffer]) -> bool {
-    range.len() == wanted.len() && range.zip(wanted).all(|(place, wanted)| wanted.value(place))
-}
-
-/// For each of the values, which elements are equal to it.
-fn one_by_one(lists: &ListArray, element: DataType, values: &[Value]) -> Result<Vec<BooleanBuffer>> {
-    let equal = |value: &Value| {
-        let test = Test::In(vec![value.clone()]);
-        scalar(lists.values(), element, &test, None)
-    };
-    values.iter().map(equal).collect()
 }
 
 fn lists(array: &ArrayRef) -> Result<&ListArray> {

@@ -18,7 +18,31 @@ use crate::schema::DataType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, MutableBuffer, NullBuffer};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Rows that are looked at between two questions whether to go on; whole bytes of bits.
+const STEP: usize = 1 << 16;
+
+/// What is asked of a condition.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The rows that matter; `None`: all.
+    among: Option<&'a BooleanBuffer>,
+    /// Once it is set, none does.
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Asked<'a> {
+    /// The same of all rows, or elements.
+    fn of_all(self) -> Asked<'a> {
+        Asked { among: None, ..self }
+    }
+
+    fn is_over(self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
 
 /// The rows for which the predicate holds. Those that are not `among` may get either bit: where a row is expensive,
 /// they are not looked at.
@@ -35,6 +59,9 @@ fn eval(
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
     let count = table.rows.num_rows();
+    if table.stop.load(Ordering::Relaxed) {
+        return Ok(BooleanBuffer::new_unset(count));
+    }
     match predicate {
         Predicate::Always(holds) if *holds != opposite => Ok(BooleanBuffer::new_set(count)),
         Predicate::Always(_) => Ok(BooleanBuffer::new_unset(count)),
@@ -57,7 +84,8 @@ fn two(
     among: Option<&BooleanBuffer>,
 ) -> Result<BooleanBuffer> {
     let (a, b) = (Input::new(table.rows, left)?, Input::new(table.rows, right)?);
-    let bits = pairs::rows((&a.array, left), op, (&b.array, right), among)?;
+    let asked = Asked { among, stop: table.stop };
+    let bits = pairs::rows((&a.array, left), op, (&b.array, right), asked)?;
     Ok(masked(bits, opposite, &[&a, &b]))
 }
 
@@ -79,10 +107,11 @@ fn one(
             present.map_or(BooleanBuffer::new_unset(table.rows.num_rows()), |present| !present.inner());
         return Ok(if opposite { !&nulls } else { nulls });
     }
+    let asked = Asked { among, stop: table.stop };
     let bits = match column.data_type {
-        DataType::Json => json::rows(&input.array, &column.path, test, among)?,
-        DataType::Array => lists::rows(&input.array, column, test, among)?,
-        _ => ways::rows(&input.array, column, test, table, among)?,
+        DataType::Json => json::rows(&input.array, &column.path, test, asked)?,
+        DataType::Array => lists::rows(&input.array, column, test, asked)?,
+        _ => ways::rows(&input.array, column, test, table, asked)?,
     };
     // What JSON has of a null row is null too: its text is empty.
     if in_json && *test == Test::Null {
@@ -169,13 +198,8 @@ fn by_cost<'p>(parts: &'p [Predicate], table: &Table) -> Vec<&'p Predicate> {
     ordered
 }
 
-/// A condition on an array of booleans, numbers or texts. Values that are not `among` may get either bit.
-fn scalar(
-    array: &ArrayRef,
-    data_type: DataType,
-    test: &Test,
-    among: Option<&BooleanBuffer>,
-) -> Result<BooleanBuffer> {
+/// A condition on an array of booleans, numbers or texts. Values that are not asked for may get either bit.
+fn scalar(array: &ArrayRef, data_type: DataType, test: &Test, asked: Asked) -> Result<BooleanBuffer> {
     let found = match data_type {
         DataType::Bool => array.as_boolean_opt().and_then(|bits| scalars::bools(bits.values(), test)),
         DataType::Int8 => {
@@ -196,17 +220,63 @@ fn scalar(
         DataType::Double => {
             array.as_primitive_opt::<Float64Type>().and_then(|a| scalars::numbers(a.values(), test))
         }
-        DataType::VarChar => array.as_string_opt::<i32>().and_then(|values| texts::rows(values, test, among)),
+        DataType::VarChar => array.as_string_opt::<i32>().and_then(|values| texts::rows(values, test, asked)),
         DataType::Array | DataType::Json | DataType::BinaryVector | DataType::FloatVector => None,
     };
     found.ok_or_else(|| Error::internal(format!("a column of {} under the test {test:?}", array.data_type())))
 }
 
-/// A bit for each of `count` rows; those that are not `among` are not asked for.
-fn pick(count: usize, among: Option<&BooleanBuffer>, mut holds: impl FnMut(usize) -> bool) -> BooleanBuffer {
-    let Some(among) = among else { return BooleanBuffer::collect_bool(count, holds) };
+/// A bit for each of `count` rows; those that are not asked for are not looked at.
+fn pick(count: usize, asked: Asked, holds: impl Fn(usize) -> bool) -> BooleanBuffer {
+    let steps = (0..count).step_by(STEP).take_while(|_| !asked.is_over());
+    let steps = steps.map(|start| (start, STEP.min(count - start)));
+    let Some(among) = asked.among else {
+        let mut bytes = MutableBuffer::with_capacity(count.div_ceil(8));
+        for (start, length) in steps {
+            let bits = BooleanBuffer::collect_bool(length, |row| holds(start + row));
+            bytes.extend_from_slice(&bits.values()[..length.div_ceil(8)]);
+        }
+        bytes.resize(count.div_ceil(8), 0);
+        return BooleanBuffer::new(bytes.into(), 0, count);
+    };
     let mut bits = BooleanBufferBuilder::new(count);
     bits.append_n(count, false);
-    among.set_indices().filter(|&row| row < count && holds(row)).for_each(|row| bits.set_bit(row, true));
+    for (start, length) in steps {
+        let first = start.min(among.len());
+        let rows = among.slice(first, length.min(among.len() - first));
+        let found = rows.set_indices().map(|row| start + row).filter(|&row| holds(row));
+        found.for_each(|row| bits.set_bit(row, true));
+    }
     bits.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_make_one_answer() {
+        let stop = AtomicBool::new(false);
+        for count in [0, 1, 7, STEP - 1, STEP, STEP + 1, 3 * STEP + 77] {
+            let all = pick(count, Asked { among: None, stop: &stop }, |row| row % 3 == 0);
+            assert_eq!(all, BooleanBuffer::collect_bool(count, |row| row % 3 == 0), "{count}");
+            let even = BooleanBuffer::collect_bool(count, |row| row % 2 == 0);
+            let some = pick(count, Asked { among: Some(&even), stop: &stop }, |row| row % 3 == 0);
+            assert_eq!(some, BooleanBuffer::collect_bool(count, |row| row % 6 == 0), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_a_condition() {
+        let even = BooleanBuffer::collect_bool(4 * STEP, |row| row % 2 == 0);
+        for among in [None, Some(&even)] {
+            let stop = AtomicBool::new(false);
+            let bits = pick(4 * STEP, Asked { among, stop: &stop }, |row| {
+                stop.fetch_or(row > STEP, Ordering::Relaxed);
+                true
+            });
+            assert_eq!((bits.len(), bits.slice(2 * STEP, 2 * STEP).count_set_bits()), (4 * STEP, 0));
+            assert!(bits.value(2 * STEP - 2));
+        }
+    }
 }

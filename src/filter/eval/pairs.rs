@@ -1,7 +1,7 @@
 //! Two fields of one row compared. Values of different types are not equal and in no order.
 
 use super::seek::Found;
-use super::{json, pick};
+use super::{Asked, json, pick};
 use crate::error::{Error, Result};
 use crate::filter::predicate::Column;
 use crate::filter::syntax::{Compare, Step};
@@ -86,11 +86,11 @@ pub fn rows(
     left: (&ArrayRef, &Column),
     op: Compare,
     right: (&ArrayRef, &Column),
-    among: Option<&BooleanBuffer>,
+    asked: Asked,
 ) -> Result<BooleanBuffer> {
     let count = left.0.len();
     let (left, right) = (Values::new(left.0, left.1)?, Values::new(right.0, right.1)?);
-    Ok(pick(count, among, |row| {
+    Ok(pick(count, asked, |row| {
         let cells = left.cell(row).zip(right.cell(row));
         op.holds(cells.and_then(|(left, right)| order(&left, &right)))
     }))

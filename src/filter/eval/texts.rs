@@ -1,8 +1,8 @@
 //! Conditions on columns of texts. Lengths and first bytes lie close together and tell most texts apart; the rest of a text
 //! is read where they do not.
 
-use super::pick;
 use super::scalars::FEW;
+use super::{Asked, pick};
 use crate::filter::predicate::Test;
 use crate::filter::syntax::Compare;
 use crate::filter::value::Value;
@@ -16,23 +16,23 @@ const HEAD: usize = size_of::<u64>();
 /// Bits to each text of a list in the table by which most others are refused.
 const SCREEN: usize = 64;
 
-/// The texts for which a test holds; `None` for a test that such a column never gets. Those that are not `among` may get
+/// The texts for which a test holds; `None` for a test that such a column never gets. Those that are not asked for may get
 /// either bit.
-pub fn rows(values: &StringArray, test: &Test, among: Option<&BooleanBuffer>) -> Option<BooleanBuffer> {
+pub fn rows(values: &StringArray, test: &Test, asked: Asked) -> Option<BooleanBuffer> {
     let texts = Texts { offsets: values.value_offsets(), bytes: values.value_data() };
     let count = values.len();
     Some(match test {
         Test::Compare(op, value) => {
             let value = text(value)?;
             match op {
-                Compare::Equal => pick(count, among, texts.equal(value)),
-                Compare::NotEqual => !&pick(count, among, texts.equal(value)),
-                op => pick(count, among, |row| op.holds(Some(texts.of(row).cmp(value)))),
+                Compare::Equal => pick(count, asked, texts.equal(value)),
+                Compare::NotEqual => !&pick(count, asked, texts.equal(value)),
+                op => pick(count, asked, |row| op.holds(Some(texts.of(row).cmp(value)))),
             }
         }
         Test::Between { low, low_inclusive, high, high_inclusive } => {
             let (low, high) = (text(low)?, text(high)?);
-            pick(count, among, |row| {
+            pick(count, asked, |row| {
                 let text = texts.of(row);
                 let above = if *low_inclusive { text >= low } else { text > low };
                 above && if *high_inclusive { text <= high } else { text < high }
@@ -41,12 +41,12 @@ pub fn rows(values: &StringArray, test: &Test, among: Option<&BooleanBuffer>) ->
         // A value of another type is in no row.
         Test::In(list) => match list.iter().filter_map(text).collect::<Vec<_>>().as_slice() {
             [] => BooleanBuffer::new_unset(count),
-            [one] => pick(count, among, texts.equal(one)),
-            list => texts.any_of(list, among),
+            [one] => pick(count, asked, texts.equal(one)),
+            list => texts.any_of(list, asked),
         },
         Test::Prefix(prefix) => {
             let prefix = Wanted::new(prefix.as_bytes());
-            pick(count, among, |row| {
+            pick(count, asked, |row| {
                 let range = texts.range(row);
                 range.len() >= prefix.bytes.len() && prefix.is_at(texts, range.start)
             })
@@ -134,7 +134,7 @@ impl<'a> Texts<'a> {
     }
 
     /// Texts that are in a list.
-    fn any_of(self, list: &[&[u8]], among: Option<&BooleanBuffer>) -> BooleanBuffer {
+    fn any_of(self, list: &[&[u8]], asked: Asked) -> BooleanBuffer {
         let bits = (SCREEN * list.len()).next_power_of_two();
         let place = |head: u64, length: usize| {
             // Multiplied by odd numbers, the upper bits depend on all others.
@@ -151,7 +151,7 @@ impl<'a> Texts<'a> {
         // Of many a table, whose order nobody can foresee who writes a list.
         let many: HashSet<&[u8]> =
             if list.len() > FEW { list.iter().copied().collect() } else { HashSet::new() };
-        pick(self.offsets.len() - 1, among, |row| {
+        pick(self.offsets.len() - 1, asked, |row| {
             let range = self.range(row);
             let at = place(self.head(range.start) & mask(range.len()), range.len());
             if screen[at / 64] >> (at % 64) & 1 == 0 {

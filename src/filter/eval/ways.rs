@@ -4,8 +4,8 @@
 //! Costs are in steps of the plainest loop, of which a core does one or two in a nanosecond.
 
 use super::places::Places;
-use super::scalar;
 use super::scalars::FEW;
+use super::{Asked, scalar};
 use crate::error::Result;
 use crate::filter::Table;
 use crate::filter::predicate::{Column, Predicate, Test};
@@ -24,15 +24,16 @@ const COPIED: u64 = 100;
 /// A text that is looked at where it lies, between others that are not.
 const PICKED: u64 = 12;
 
-/// The rows of a condition on `array`, which is the column or the elements at its index. Rows that are not `among` may
-/// get either bit.
+/// The rows of a condition on `array`, which is the column or the elements at its index. Rows that are not asked for
+/// may get either bit.
 pub fn rows(
     array: &ArrayRef,
     column: &Column,
     test: &Test,
     table: &Table,
-    among: Option<&BooleanBuffer>,
+    asked: Asked,
 ) -> Result<BooleanBuffer> {
+    let among = asked.among;
     let all = array.len() as u64 * loop_cost(column, test);
     let picked = column.data_type == DataType::VarChar;
     let one = if picked { PICKED } else { COPIED };
@@ -42,8 +43,8 @@ pub fn rows(
         return Ok(places.bits(index));
     }
     match among {
-        Some(among) if few < all && !picked => of_few(array, column, test, among),
-        _ => scalar(array, column.data_type, test, among.filter(|_| few < all)),
+        Some(among) if few < all && !picked => of_few(array, column, test, among, asked),
+        _ => scalar(array, column.data_type, test, Asked { among: among.filter(|_| few < all), ..asked }),
     }
 }
 
@@ -65,10 +66,16 @@ fn indexed<'t>(
 }
 
 /// Copies the values of the rows that are asked for, and looks at these.
-fn of_few(array: &ArrayRef, column: &Column, test: &Test, among: &BooleanBuffer) -> Result<BooleanBuffer> {
+fn of_few(
+    array: &ArrayRef,
+    column: &Column,
+    test: &Test,
+    among: &BooleanBuffer,
+    asked: Asked,
+) -> Result<BooleanBuffer> {
     let runs: Vec<Run> =
         among.set_slices().map(|(start, end)| Run { source: 0, start, end: end.min(array.len()) }).collect();
-    let found = scalar(&gather_column(&[array], &runs)?, column.data_type, test, None)?;
+    let found = scalar(&gather_column(&[array], &runs)?, column.data_type, test, asked.of_all())?;
     let mut words = vec![0u64; array.len().div_ceil(64)];
     for (row, holds) in among.set_indices().zip(found.iter()) {
         words[row / 64] |= u64::from(holds) << (row % 64);
