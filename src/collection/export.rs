@@ -4,24 +4,18 @@
 use crate::batch;
 use crate::collection::build::Foreground;
 use crate::collection::core::{Core, Snapshot};
+use crate::collection::merge::Target;
 use crate::collection::partitions::Chosen;
+use crate::collection::stored::STEP;
 use crate::collection::types::ExportOptions;
 use crate::error::{Error, Result};
 use crate::exchange::{self, Sink};
-use crate::filter::{Filter, Table};
 use crate::index::Pace;
 use crate::schema::Schema;
-use crate::segment::{Live, Rows, Run, gather};
+use crate::segment::{Run, gather};
 use arrow_array::RecordBatch;
-use arrow_buffer::BooleanBufferBuilder;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Rows that are looked at or written at a time.
-const STEP: usize = 8192;
-
-/// Some rows of a segment.
-type Part = (Arc<Rows>, Live);
 
 impl Core {
     pub fn export(&self, path: &Path, options: &ExportOptions) -> Result<u64> {
@@ -40,7 +34,7 @@ impl Core {
                 false => self.named_partitions(&options.partition_names, "export partitions")?,
             };
             let chosen = self.pinned(&filter).among(&chosen);
-            Ok((snapshot.clone(), self.stored_matching(snapshot, &chosen, &schema, &filter)?))
+            Ok((snapshot.clone(), self.stored_matching(snapshot, &chosen, &filter)?))
         })?;
         let vfs = &self.store.shared.vfs;
         let description = format!("{:#}\n", exchange::description(&schema, !options.without_keys));
@@ -51,40 +45,19 @@ impl Core {
         Ok(rows)
     }
 
-    /// The live rows of the chosen partitions for which the filter holds, as they are stored: perhaps without fields that the
-    /// collection got later.
-    fn stored_matching(
-        &self,
-        snapshot: &Snapshot,
-        chosen: &Chosen,
-        schema: &Schema,
-        filter: &Filter,
-    ) -> Result<Vec<Part>> {
-        let mut found = Vec::new();
-        for view in snapshot.segments().filter(|view| chosen.has(view.partition) && view.live.count() > 0) {
-            // A dropped collection's files may go while they are opened.
-            let rows = view.stored().map_err(|error| self.check_open().err().unwrap_or(error))?;
-            let live = matching(schema, filter, rows.batch(), &view.live)?;
-            if live.count() > 0 {
-                found.push((rows, live));
-            }
-        }
-        Ok(found)
-    }
-
     fn write_parts(
         &self,
-        parts: &[Part],
+        parts: &[Target],
         schema: &Schema,
         places: &[usize],
         sink: &mut dyn Sink,
         options: &ExportOptions,
     ) -> Result<u64> {
-        let total = parts.iter().map(|(_, live)| live.count() as u64).sum();
+        let total = parts.iter().map(|part| part.live.count() as u64).sum();
         let pace = Foreground { core: self, progress: options.progress, before: 0, total, what: "export" };
         pace.checkpoint(0, total)?;
         let mut done = 0;
-        for (rows, live) in parts {
+        for Target { rows, live, .. } in parts {
             for runs in in_steps(&live.runs()) {
                 let rows = batch::widened(schema, copy(rows.batch(), &runs)?)?;
                 sink.write(&rows.project(places).map_err(|e| Error::internal(e.to_string()))?)?;
@@ -94,20 +67,6 @@ impl Core {
         }
         Ok(done)
     }
-}
-
-/// The live rows for which the filter holds. Step by step: fields that the rows lack take little memory then.
-fn matching(schema: &Schema, filter: &Filter, rows: &RecordBatch, live: &Live) -> Result<Live> {
-    if filter.is_always_true() {
-        return Ok(live.clone());
-    }
-    let mut bits = BooleanBufferBuilder::new(rows.num_rows());
-    for start in (0..rows.num_rows()).step_by(STEP) {
-        let step = rows.slice(start, STEP.min(rows.num_rows() - start));
-        let step = batch::widened(schema, step)?;
-        bits.append_buffer(&filter.rows(&Table::of(&step), None)?);
-    }
-    Ok(live.kept(&bits.finish()))
 }
 
 /// Runs of rows in groups of [`STEP`] rows.

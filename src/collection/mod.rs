@@ -25,6 +25,7 @@ mod refresh;
 mod request;
 mod seal;
 mod search;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod travel;

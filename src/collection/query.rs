@@ -1,6 +1,5 @@
 //! Rows by a filter: query, count, and what a delete by filter is about.
 
-use crate::batch;
 use crate::collection::core::{Core, Snapshot};
 use crate::collection::load::all_or_none;
 use crate::collection::merge::Target;
@@ -24,7 +23,7 @@ pub const COUNT: &str = "count(*)";
 const SHOWN: usize = 200;
 
 /// The flag of calls without a deadline.
-static NEVER: AtomicBool = AtomicBool::new(false);
+pub static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// The time that a call may take.
 pub struct Limit<'a> {
@@ -133,38 +132,6 @@ impl Core {
         Ok(self.key_column(keys))
     }
 
-    /// Segments of the chosen partitions with rows that are live and for which the filter holds. What is not open is looked
-    /// at in its files, and stays closed: whether it is loaded does not matter.
-    fn stored_matching(&self, snapshot: &Snapshot, chosen: &Chosen, filter: &Filter) -> Result<Vec<Target>> {
-        let mut found = Vec::new();
-        let is_meant = |view: &&SegmentView| chosen.has(view.partition) && view.live.count() > 0;
-        for view in snapshot.segments().filter(is_meant) {
-            let (rows, live) = match view.open_rows() {
-                Some(rows) => {
-                    let live = self.filtered(view, &rows, filter, &NEVER)?;
-                    (rows, live)
-                }
-                None => self.stored_live(view, filter)?,
-            };
-            if live.count() > 0 {
-                found.push(Target { rows, live, index: None });
-            }
-        }
-        Ok(found)
-    }
-
-    /// The rows of a segment as its files have them, and which of them are live and pass the filter.
-    fn stored_live(&self, view: &SegmentView, filter: &Filter) -> Result<(Arc<Rows>, Live)> {
-        // A dropped collection's files may go while they are opened.
-        let rows = view.stored().map_err(|error| self.check_open().err().unwrap_or(error))?;
-        let absent = self.schema.fields().iter().skip(rows.batch().num_columns());
-        let absent = absent.map(|field| batch::absent_bytes(field, rows.len())).sum::<u64>();
-        let _memory = self.room(absent as usize, || "fields that were added after their rows".to_owned())?;
-        let whole = batch::widened(&self.schema, rows.batch().clone())?;
-        let bits = filter.rows(&Table::of(&whole), view.live.bits())?;
-        Ok((rows, view.live.kept(&bits)))
-    }
-
     /// Parses and checks a filter of this collection.
     pub fn filter(&self, text: &str, values: &str) -> Result<Filter> {
         Filter::new(&self.schema, text, &Values::from_json(values)?)
@@ -206,7 +173,13 @@ impl Core {
 
     /// The live rows of a segment for which the filter holds; any rows after `stop`. Of rows that do not change they are
     /// remembered.
-    fn filtered(&self, view: &SegmentView, rows: &Rows, filter: &Filter, stop: &AtomicBool) -> Result<Live> {
+    pub fn filtered(
+        &self,
+        view: &SegmentView,
+        rows: &Rows,
+        filter: &Filter,
+        stop: &AtomicBool,
+    ) -> Result<Live> {
         if filter.is_always_true() {
             return Ok(view.live.clone());
         }
