@@ -82,10 +82,9 @@ impl Core {
         let _memory = self.room(bytes, || format!("the vectors of {} keys", keys.len()))?;
         let keys: Vec<Key> = (0..keys.len()).map(|row| Key::at(&keys, row)).collect();
         let time = options.travel_timestamp;
-        let all = self.filter("", "")?;
         let stored = self.on_snapshot_of(time, |snapshot| {
-            let chosen = self.searched(snapshot, &options.partition_names, &all)?;
-            stored_vectors(&keys, &self.look_up(snapshot, &chosen, &keys)?)
+            // Wherever they are: it is the rows that are found which the partitions and the filter are about.
+            stored_vectors(&keys, &self.look_up(snapshot, &Chosen::all(), &keys)?)
         })?;
         let queries = match &stored {
             Stored::Float(values) => Queries::Float(values),

@@ -281,7 +281,7 @@ impl Collection {
     }
 
     /// [`Collection::search`] for the vectors of the newest rows of some primary keys (Int64Array or StringArray), each of
-    /// which must have one in the partitions that are searched. A row is found for itself too.
+    /// which must have one, in any partition. A row is found for itself too.
     pub fn search_by_keys(
         &self,
         field: &str,

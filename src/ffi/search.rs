@@ -151,7 +151,7 @@ pub extern "C" fn elanus_collection_search_binary(
 /// queries. A row is found for itself too, first of all unless another one is as near, or a filter hides it.
 ///
 /// @param field   The vector field.
-/// @param ids     `count` keys, each of a row in the partitions that are searched.
+/// @param ids     `count` keys, each of a row in any partition.
 /// @param count   1 to 16384.
 /// @param options NULL for the defaults.
 /// @param error   Receives the failure; may be NULL.
