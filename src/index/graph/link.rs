@@ -224,9 +224,22 @@ impl Table {
 
 /// Fills `list` from the front and ends it.
 pub fn fill(list: &mut [u32], links: impl Iterator<Item = u32>) {
-    let mut places = list.iter_mut();
-    for (place, link) in places.by_ref().zip(links) {
-        *place = link;
+    let mut links = links.fuse();
+    list.iter_mut().for_each(|place| *place = links.next().unwrap_or(EMPTY));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shorter_list_leaves_nothing_of_the_one_before() {
+        let mut list = [7; 6];
+        fill(&mut list, [1, 2].into_iter().chain([3]));
+        assert_eq!(list, [1, 2, 3, EMPTY, EMPTY, EMPTY]);
+        fill(&mut list, 0..9);
+        assert_eq!(list, [0, 1, 2, 3, 4, 5]);
+        fill(&mut list, std::iter::empty());
+        assert_eq!(list, [EMPTY; 6]);
     }
-    places.for_each(|place| *place = EMPTY);
 }
