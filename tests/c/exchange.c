@@ -129,7 +129,7 @@ static void into_a_partition(const elanus_database *database, const elanus_colle
     CHECK(elanus_collection_import(copy, paths, 1, &options, &rows, &error) == ELANUS_CODE_OK && rows == ROWS);
     CHECK(elanus_partition_count_matching(copy, names, 1, "", NULL, &rows, &error) == ELANUS_CODE_OK && rows == 2 * ROWS);
     some.partition_names = NULL;
-    FAILS(ELANUS_CODE_INVALID_PARAMETER, "options.partition_names", "NULL",
+    FAILS(ELANUS_CODE_MISSING_PARAMETER, "options.partition_names", "NULL",
           elanus_collection_export(copy, path, &some, &rows, &error));
     some.partition_names = others;
     FAILS(ELANUS_CODE_PARTITION_NOT_FOUND, "q", "", elanus_collection_export(copy, none, &some, &rows, &error));
